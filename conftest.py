@@ -1,0 +1,41 @@
+"""Fixtures for every test: the people who call."""
+
+import pytest
+from rest_framework.test import APIClient
+
+from users.factories import UserFactory
+from users.models import User
+
+
+@pytest.fixture
+def user(db: None) -> User:
+    """A learner."""
+    return UserFactory.create()
+
+
+@pytest.fixture
+def staff_user(db: None) -> User:
+    """A member of staff."""
+    return UserFactory.create(is_staff=True)
+
+
+@pytest.fixture
+def admin_user(db: None) -> User:
+    """An administrator: staff, with every permission."""
+    return UserFactory.create(is_staff=True, is_superuser=True)
+
+
+@pytest.fixture
+def user_drf_client(user: User) -> APIClient:
+    """A client logged in as the learner."""
+    client = APIClient()
+    client.force_authenticate(user=user)
+    return client
+
+
+@pytest.fixture
+def admin_drf_client(admin_user: User) -> APIClient:
+    """A client logged in as the administrator."""
+    client = APIClient()
+    client.force_authenticate(user=admin_user)
+    return client
