@@ -1,0 +1,13 @@
+"""Open edX's words and limits."""
+
+PLATFORM_EDX = "edx"
+
+EDX_ENROLLMENT_VERIFIED_MODE = "verified"
+EDX_ENROLLMENT_AUDIT_MODE = "audit"
+EDX_ENROLLMENTS_PAID_MODES = [EDX_ENROLLMENT_VERIFIED_MODE]
+
+EDX_USERNAME_MAX_LENGTH = 30
+EDX_LETTER_GRADE_MAX_LENGTH = 10
+# A percent can pass 1.0 where a course gives extra points.
+EDX_GRADE_MIN = 0.0
+EDX_GRADE_MAX = 2.0
