@@ -1,0 +1,300 @@
+"""The grades API of Open edX, one method for each question.
+
+Nothing leaves this module in the words of `requests`: every failure is one of `openedx.exceptions`.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from http import HTTPStatus
+from http.cookiejar import DefaultCookiePolicy
+from typing import Final
+from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
+
+import requests
+from requests.auth import AuthBase
+from urllib3.exceptions import InvalidHeader, MaxRetryError
+from urllib3.exceptions import TimeoutError as Urllib3Timeout
+from urllib3.util import Retry
+
+from openedx.deadline import Deadline, DeadlineAdapter, RetryWithinDeadline
+from openedx.exceptions import (
+    OpenEdxError,
+    OpenEdxNonsense,
+    OpenEdxNotFound,
+    OpenEdxRefused,
+    OpenEdxThrottled,
+    OpenEdxTimeout,
+    OpenEdxUnreachable,
+    UnusableGrade,
+)
+from openedx.grades import EdxGrade, RefusedGrade, parse_grade
+
+RETRIES: Final = 2
+RETRIED_STATUSES: Final = (502, 503, 504)
+PAGE_RETRIES: Final = 3
+# Seconds; a sweep told to wait longer leaves the run to the next sweep.
+PAGE_RETRY_AFTER_MAX: Final = 300.0
+# Bytes; an old release answers a whole course in one list, about 150 bytes a learner.
+ANSWER_MAX: Final = 64 * 1024 * 1024
+_CHUNK: Final = 64 * 1024
+
+GradeRecords = list[EdxGrade | RefusedGrade]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenEdxClientSettings:
+    """Where Open edX is and how patiently it is asked. Times are in seconds."""
+
+    base_url: str
+    token: str
+    timeout: float
+    connect_timeout: float
+    read_timeout: float
+    page_size: int
+    page_retry_delay: float
+
+
+class _BearerToken(AuthBase):
+    """Sets the token as `auth`, since a plain header gives way to an entry in ~/.netrc."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
+class OpenEdxClient:
+    """Asks one Open edX. Connections are kept and shared; threads may use one client together."""
+
+    def __init__(
+        self, settings: OpenEdxClientSettings, *, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._settings = settings
+        self._sleep = sleep
+        self._base = settings.base_url.rstrip("/")
+        # A host can have two addresses, each tried for this long; half the time at most is spent
+        # on finding out that nobody is there, and the other half is left for a second try.
+        self._connect_timeout = min(settings.connect_timeout, settings.timeout / 4)
+        self._read_timeout = min(settings.read_timeout, settings.timeout)
+        self._session = self._open_session()
+
+    def fetch_grade(self, course_id: str, username: str) -> EdxGrade:
+        """Return the learner's grade in the course.
+
+        Raises OpenEdxError: UnusableGrade where Open edX answered without a grade of exactly this
+        learner in exactly this course, and the others as `openedx.exceptions` describes them.
+        """
+        answer = self._get(
+            self._grades_url(course_id),
+            {"username": username},
+            Deadline(self._settings.timeout, retry_margin=2 * self._connect_timeout),
+        )
+        if not isinstance(answer, list):
+            raise OpenEdxNonsense("Open edX answered a learner's grade without a list.")
+        if len(answer) != 1:
+            raise UnusableGrade(f"Open edX answered {len(answer)} grades of one learner.")
+        grade = parse_grade(answer[0], course_id=course_id)
+        if isinstance(grade, RefusedGrade):
+            raise UnusableGrade(f"Open edX's grade of the learner is refused: {grade.reason}.")
+        if grade.username != username:
+            raise UnusableGrade("Open edX answered the grade of another learner.")
+        return grade
+
+    def iter_grade_pages(self, course_id: str) -> Iterator[GradeRecords]:
+        """Yield the grades of the course's learners page by page, each as soon as it is there.
+
+        A page that fails, and may come when asked for again, is asked for up to three times more,
+        after the seconds of Retry-After or a wait that doubles. Raises OpenEdxError where a page
+        stays bad; the pages before it have been yielded.
+        """
+        url = self._grades_url(course_id)
+        parameters: dict[str, str] | None = {"page_size": str(self._settings.page_size)}
+        seen = set()
+        while True:
+            answer = self._get_page(url, parameters)
+            # Old releases answer everything in one list.
+            records = answer if isinstance(answer, list) else _results(answer)
+            yield [parse_grade(record, course_id=course_id) for record in records]
+            following = None if isinstance(answer, list) else _next(answer)
+            if following is None:
+                return
+            url, parameters = self._on_our_origin(following), None
+            if url in seen:
+                raise OpenEdxNonsense("Open edX's pages lead in a circle.")
+            seen.add(url)
+
+    def _open_session(self) -> requests.Session:
+        session = requests.Session()
+        session.auth = _BearerToken(self._settings.token)
+        session.headers["Accept"] = "application/json"
+        # A cookie of Open edX's would make one question depend on another.
+        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        adapter = DeadlineAdapter(
+            pool_connections=1,
+            pool_maxsize=256,
+            max_retries=RetryWithinDeadline(
+                total=RETRIES,
+                redirect=False,
+                status_forcelist=RETRIED_STATUSES,
+                allowed_methods=["GET"],
+                backoff_factor=0.1,
+                raise_on_status=False,
+                # It could ask for an hour, and our caller waits for seconds.
+                respect_retry_after_header=False,
+            ),
+        )
+        session.mount("http://", adapter)
+        session.mount("https://", adapter)
+        return session
+
+    def _grades_url(self, course_id: str) -> str:
+        return f"{self._base}/api/grades/v1/courses/{quote(course_id, safe='')}/"
+
+    def _get_page(self, url: str, parameters: dict[str, str] | None) -> object:
+        for retry in range(PAGE_RETRIES + 1):
+            try:
+                # The tries are counted here, so each is a single one.
+                deadline = Deadline(self._settings.timeout, retry_margin=None)
+                return self._get(url, parameters, deadline)
+            except OpenEdxError as error:
+                wait = error.retry_after
+                if wait is None:
+                    wait = self._settings.page_retry_delay * 2**retry
+                if not error.retryable or retry == PAGE_RETRIES or wait > PAGE_RETRY_AFTER_MAX:
+                    raise
+            self._sleep(wait)
+        raise AssertionError("the last try returns or raises")
+
+    def _get(self, url: str, parameters: dict[str, str] | None, deadline: Deadline) -> object:
+        with deadline:
+            try:
+                with self._session.get(
+                    url,
+                    params=parameters,
+                    timeout=(self._connect_timeout, self._read_timeout),
+                    stream=True,
+                    # A redirect could lead the token to another origin.
+                    allow_redirects=False,
+                ) as response:
+                    body = _read(response)
+            except requests.RequestException as error:
+                if deadline.passed or _is_timeout(error):
+                    raise OpenEdxTimeout("Open edX did not answer in time.") from error
+                raise OpenEdxUnreachable("The connection to Open edX failed.") from error
+            if deadline.passed:
+                # We may have hung up ourselves in the middle of a body without a length.
+                raise OpenEdxTimeout("Open edX did not answer in time.")
+        _raise_for_status(response, body)
+        return _parse(body)
+
+    def _on_our_origin(self, address: str) -> str:
+        """Return the address of a further page on the origin we are told to ask.
+
+        Open edX builds it from the Host header it saw, with http where TLS ended before it. So its
+        scheme is not believed; a host that is not ours is refused, as the token would go there.
+        """
+        base, page = _split(self._base), _split(address)
+        if page.hostname != base.hostname or _port(page) not in (_port(base), None):
+            raise OpenEdxNonsense("Open edX's next page is on another origin.")
+        return urlunsplit((base.scheme, base.netloc, page.path, page.query, ""))
+
+
+def _split(address: str) -> SplitResult:
+    try:
+        parts = urlsplit(address)
+        parts.port  # noqa: B018 - reading it is what checks it
+    except ValueError as error:
+        raise OpenEdxNonsense("Open edX's next page is not an address.") from error
+    return parts
+
+
+def _port(parts: SplitResult) -> int | None:
+    """Return the port that is written, None for a scheme's own."""
+    return None if parts.port in (80, 443) else parts.port
+
+
+def _is_timeout(error: requests.RequestException) -> bool:
+    """Whether a time-out is behind the error; a retried read's arrives as a failed connection."""
+    cause = error.args[0] if error.args else None
+    reason = cause.reason if isinstance(cause, MaxRetryError) else cause
+    return isinstance(error, requests.Timeout) or isinstance(reason, Urllib3Timeout)
+
+
+def _read(response: requests.Response) -> bytes:
+    body = bytearray()
+    for chunk in response.iter_content(_CHUNK):
+        body += chunk
+        if len(body) > ANSWER_MAX:
+            raise OpenEdxNonsense(f"Open edX's answer is over {ANSWER_MAX} bytes.")
+    return bytes(body)
+
+
+def _raise_for_status(response: requests.Response, body: bytes) -> None:
+    status = response.status_code
+    if status == HTTPStatus.OK:
+        return
+    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        raise OpenEdxRefused(
+            f"Open edX refused our token ({status}): check OPENEDX_SERVICE_WORKER_API_TOKEN "
+            "and that its user is staff there."
+        )
+    if status == HTTPStatus.NOT_FOUND:
+        code = _error_code(body)
+        raise OpenEdxNotFound(f"Open edX does not know it ({code or status}).", error_code=code)
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        raise OpenEdxThrottled(
+            "Open edX asks us to ask less often (429).", retry_after=_retry_after(response)
+        )
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        raise OpenEdxUnreachable(
+            f"Open edX failed to answer ({status}).", retry_after=_retry_after(response)
+        )
+    raise OpenEdxNonsense(f"Open edX answered with status {status}.")
+
+
+def _retry_after(response: requests.Response) -> float | None:
+    """Return the seconds of Retry-After, which may be a number or a date."""
+    value = response.headers.get("Retry-After")
+    if value is None:
+        return None
+    try:
+        return float(Retry().parse_retry_after(value))
+    except (InvalidHeader, ValueError, OverflowError):
+        return None
+
+
+def _parse(body: bytes) -> object:
+    try:
+        # Whole numbers become floats: a percent of five thousand digits is then infinite, and its
+        # learner's affair, where int() would raise and take the page along.
+        return json.loads(body.decode("utf-8"), parse_int=float)
+    except (ValueError, RecursionError) as error:
+        raise OpenEdxNonsense("Open edX's answer is not JSON.") from error
+
+
+def _error_code(body: bytes) -> str | None:
+    try:
+        answer = _parse(body)
+    except OpenEdxNonsense:
+        return None
+    code = answer.get("error_code") if isinstance(answer, dict) else None
+    # It ends in our log: a word, or nothing.
+    return code if isinstance(code, str) and code.isascii() and code.isidentifier() else None
+
+
+def _results(answer: object) -> list[object]:
+    results = answer.get("results") if isinstance(answer, dict) else None
+    if not isinstance(results, list):
+        raise OpenEdxNonsense("Open edX answered a page of grades without results.")
+    return results
+
+
+def _next(answer: object) -> str | None:
+    following = answer.get("next") if isinstance(answer, dict) else None
+    if following is not None and not isinstance(following, str):
+        raise OpenEdxNonsense("Open edX's next page is not an address.")
+    return following or None

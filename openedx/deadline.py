@@ -1,0 +1,143 @@
+"""An end to a question, whatever the other side does.
+
+A socket's time-out starts again with every byte, so an answer that drips in holds its reader for as
+long as it likes, and a retry starts with fresh time-outs. A `Deadline` bounds all of it: when the
+time is up it hangs up on the connection in use, and no further try is made.
+"""
+
+import socket
+import threading
+import time
+from contextvars import ContextVar
+from types import TracebackType
+from typing import Any, Self
+
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import MaxRetryError
+from urllib3.response import HTTPResponse
+from urllib3.util import Retry
+
+_current: ContextVar["Deadline | None"] = ContextVar("openedx_deadline", default=None)
+
+
+class Deadline:
+    """The time one question may take, tries and waits included; used as a context manager."""
+
+    def __init__(self, seconds: float, *, retry_margin: float | None) -> None:
+        """Start nothing yet.
+
+        Args:
+            seconds: for the whole question.
+            retry_margin: seconds that must be left for another try; None for a single try.
+        """
+        self._seconds = seconds
+        self._retry_margin = retry_margin
+        self._lock = threading.Lock()
+        self._socket: socket.socket | None = None
+
+    def __enter__(self) -> Self:
+        self._ends = time.monotonic() + self._seconds
+        self._token = _current.set(self)
+        self._timer = threading.Timer(self._seconds, self._hang_up)
+        self._timer.daemon = True
+        self._timer.start()
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._timer.cancel()
+        with self._lock:
+            # The connection goes back to the pool: from here on it is another question's.
+            self._socket = None
+        _current.reset(self._token)
+
+    @property
+    def passed(self) -> bool:
+        return time.monotonic() >= self._ends
+
+    @property
+    def allows_retry(self) -> bool:
+        if self._retry_margin is None:
+            return False
+        return self._ends - time.monotonic() > self._retry_margin
+
+    def watch(self, sock: socket.socket) -> None:
+        """Hang up on this socket, and no other, when the time is up."""
+        with self._lock:
+            self._socket = sock
+        if self.passed:
+            self._hang_up()
+
+    def _hang_up(self) -> None:
+        with self._lock:
+            if self._socket is None:
+                return
+            try:
+                # The plain socket's method: an SSLSocket's own takes its state from under a reader.
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+            except OSError:
+                # Closed already: nobody waits on it any more.
+                self._socket = None
+
+
+class RetryWithinDeadline(Retry):
+    """urllib3's Retry, for as long as the question's deadline leaves room for another try."""
+
+    def increment(
+        self,
+        method: str | None = None,
+        url: str | None = None,
+        response: Any = None,
+        error: Exception | None = None,
+        _pool: Any = None,
+        _stacktrace: TracebackType | None = None,
+    ) -> "RetryWithinDeadline":
+        deadline = _current.get()
+        if deadline is not None and not deadline.allows_retry:
+            raise MaxRetryError(_pool, url or "", error) from error
+        return super().increment(method, url, response, error, _pool, _stacktrace)
+
+
+def _watch(connection: HTTPConnection) -> None:
+    deadline = _current.get()
+    if deadline is not None and connection.sock is not None:
+        deadline.watch(connection.sock)
+
+
+class _WatchedConnection(HTTPConnection):
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as urllib3 types its own
+        _watch(self)
+        return super().getresponse()
+
+
+class _WatchedTLSConnection(HTTPSConnection):
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override]
+        _watch(self)
+        return super().getresponse()
+
+
+class _WatchedPool(HTTPConnectionPool):
+    ConnectionCls = _WatchedConnection
+
+
+class _WatchedTLSPool(HTTPSConnectionPool):
+    ConnectionCls = _WatchedTLSConnection
+
+
+class DeadlineAdapter(HTTPAdapter):
+    """A transport whose connections heed the deadline of the question they carry."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": _WatchedPool, "https": _WatchedTLSPool}
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(*args, **kwargs)
+        manager.pool_classes_by_scheme = {"http": _WatchedPool, "https": _WatchedTLSPool}
+        return manager

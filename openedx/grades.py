@@ -1,0 +1,78 @@
+"""A grade as Open edX reports it, checked once, where it comes in."""
+
+import unicodedata
+from dataclasses import dataclass
+
+from openedx.constants import EDX_GRADE_MAX, EDX_GRADE_MIN, EDX_LETTER_GRADE_MAX_LENGTH
+
+_UNSTORABLE = {"Cc", "Cs"}
+
+
+@dataclass(frozen=True, slots=True)
+class EdxGrade:
+    """A learner's grade in a course run. `percent` runs from 0.0 to 2.0; 1.0 is all points."""
+
+    username: str
+    course_id: str
+    passed: bool
+    percent: float
+    letter_grade: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedGrade:
+    """A record that can't be taken as a grade, and why; `username` is None where it has none."""
+
+    username: str | None
+    reason: str
+
+
+def parse_grade(record: object, *, course_id: str) -> EdxGrade | RefusedGrade:
+    """Return the grade in one record of the grades API, or why it is refused. Never raises.
+
+    The rules are the contract's: a record of another course, a percent that is no number from 0.0
+    to 2.0, a `passed` that is no boolean and a letter that does not fit are refused, each for its
+    learner alone. A reason never holds the value it is about.
+    """
+    if not isinstance(record, dict):
+        return RefusedGrade(None, "the record is not an object")
+    username = record.get("username")
+    if not isinstance(username, str) or not username or not _is_storable(username):
+        return RefusedGrade(None, "username is not a name")
+    problem = _problem(record, course_id)
+    if problem:
+        return RefusedGrade(username, problem)
+    return EdxGrade(
+        username=username,
+        course_id=course_id,
+        passed=record["passed"],
+        # Adding 0.0 turns -0.0 into 0.0, so that a stored zero reads as one.
+        percent=float(record["percent"]) + 0.0,
+        letter_grade=record.get("letter_grade"),
+    )
+
+
+def _problem(record: dict[str, object], course_id: str) -> str | None:
+    percent, letter = record.get("percent"), record.get("letter_grade")
+    if record.get("course_id") != course_id:
+        return "course_id is another course's"
+    # A boolean is an int in Python, and is no percent.
+    if isinstance(percent, bool) or not isinstance(percent, int | float):
+        return "percent is not a number"
+    # No comparison with NaN holds, so it falls out of the range as well.
+    if not EDX_GRADE_MIN <= percent <= EDX_GRADE_MAX:
+        return "percent is out of range"
+    if not isinstance(record.get("passed"), bool):
+        return "passed is not a boolean"
+    if letter is not None and not isinstance(letter, str):
+        return "letter_grade is not a text"
+    if letter is not None and (
+        len(letter) > EDX_LETTER_GRADE_MAX_LENGTH or not _is_storable(letter)
+    ):
+        return "letter_grade does not fit"
+    return None
+
+
+def _is_storable(text: str) -> bool:
+    """Whether PostgreSQL can hold the text, and a log can show it in one line."""
+    return not any(unicodedata.category(character) in _UNSTORABLE for character in text)
