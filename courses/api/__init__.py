@@ -1,0 +1,30 @@
+"""What other apps may ask of courses."""
+
+from courses.api.certificates import (
+    CertificateOutcome,
+    find_certificate,
+    get_certificate_grade_eligible_runs,
+    manage_course_run_certificate_access,
+    process_course_run_grade_certificate,
+)
+from courses.api.enrollments import create_local_enrollment
+from courses.api.generation import (
+    GenerationSummary,
+    generate_course_run_certificates,
+    sweep_course_runs,
+)
+from courses.api.grades import ensure_course_run_grade, override_user_grade
+
+__all__ = [
+    "CertificateOutcome",
+    "GenerationSummary",
+    "create_local_enrollment",
+    "ensure_course_run_grade",
+    "find_certificate",
+    "generate_course_run_certificates",
+    "get_certificate_grade_eligible_runs",
+    "manage_course_run_certificate_access",
+    "override_user_grade",
+    "process_course_run_grade_certificate",
+    "sweep_course_runs",
+]
