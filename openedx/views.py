@@ -1,0 +1,134 @@
+"""The webhooks that Open edX's plugin calls."""
+
+import logging
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.decorators import api_view, authentication_classes, permission_classes
+from rest_framework.permissions import IsAdminUser
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from courses.api import (
+    CertificateOutcome,
+    create_local_enrollment,
+    find_certificate,
+    generate_course_run_certificates,
+)
+from courses.models import CourseRun
+from openedx.authentication import BearerTokenAuthentication
+from openedx.constants import EDX_ENROLLMENT_AUDIT_MODE
+from openedx.events import read_event, takes_json_events
+from openedx.exceptions import NotKnownHere, OpenEdxError
+from openedx.serializers import CertificateEventSerializer, EnrollmentEventSerializer
+from users.emails import mask_email
+from users.models import User
+
+log = logging.getLogger(__name__)
+
+# What each outcome is called in the reply. A certificate that 0.0 took away a moment ago, and one
+# that was never earned, are the same to the sender.
+_NOT_PASSED = {"certificate_status": "not_eligible", "reason": "grade_not_passed"}
+_CERTIFICATE_REPLIES: dict[CertificateOutcome, dict[str, str]] = {
+    CertificateOutcome.CREATED: {"certificate_status": "created"},
+    CertificateOutcome.EXISTS: {"certificate_status": "exists"},
+    CertificateOutcome.REVOKED: {"certificate_status": "revoked"},
+    CertificateOutcome.NOT_PASSED: _NOT_PASSED,
+    CertificateOutcome.DELETED: _NOT_PASSED,
+    CertificateOutcome.NO_PAID_ENROLLMENT: {
+        "certificate_status": "not_eligible",
+        "reason": "no_paid_enrollment",
+    },
+}
+
+
+@extend_schema(exclude=True)
+@api_view(["POST"])
+@takes_json_events
+@authentication_classes([BearerTokenAuthentication])
+@permission_classes([IsAdminUser])
+def edx_certificate_webhook(request: Request) -> Response:
+    """Issue the certificate of a learner who has passed a course, if it is earned.
+
+    The event is a hint: whether the learner passed is asked of Open edX.
+    """
+    # 2xx: settled; the plugin forgets the event. 503: Open edX or our database could not tell; the
+    # plugin sends the event twice more within seconds, then the periodic task is the net. Other
+    # 4xx: the event will never be taken; the plugin repeats it all the same.
+    user, run, _event = _receive("certificate", request, CertificateEventSerializer)
+    certificate = find_certificate(user, run)
+    if certificate is not None:
+        outcome = (
+            CertificateOutcome.REVOKED if certificate.is_revoked else CertificateOutcome.EXISTS
+        )
+    else:
+        outcome = _generate(user, run)
+    log.info("certificate webhook answered", extra={**_ids(user, run), "outcome": str(outcome)})
+    return Response(_CERTIFICATE_REPLIES[outcome])
+
+
+@extend_schema(exclude=True)
+@api_view(["POST"])
+@takes_json_events
+@authentication_classes([BearerTokenAuthentication])
+@permission_classes([IsAdminUser])
+def edx_enrollment_webhook(request: Request) -> Response:
+    """Mirror an enrollment that was made inside Open edX."""
+    # 201: new here. 200: it was here, and is active now. 404: the user or the run is not known
+    # here yet; the plugin drops the event. 503: our database failed; the plugin repeats.
+    user, run, event = _receive("enrollment", request, EnrollmentEventSerializer)
+    enrollment, created = create_local_enrollment(
+        user, run, mode=event.get("mode") or EDX_ENROLLMENT_AUDIT_MODE
+    )
+    log.info(
+        "enrollment webhook answered",
+        extra={**_ids(user, run), "enrollment_id": enrollment.pk, "is_new": created},
+    )
+    return Response(
+        {
+            "message": "Enrollment created." if created else "Enrollment exists.",
+            "enrollment_id": enrollment.pk,
+            "active": enrollment.active,
+            "edx_enrolled": enrollment.edx_enrolled,
+        },
+        status=status.HTTP_201_CREATED if created else status.HTTP_200_OK,
+    )
+
+
+def _receive(
+    kind: str, request: Request, serializer_class: type[CertificateEventSerializer]
+) -> tuple[User, CourseRun, dict[str, Any]]:
+    """Return the user and the run an event is about, and its fields; raise what refuses it."""
+    log.info("%s webhook called", kind, extra={"caller_id": request.user.pk})
+    event = read_event(request, serializer_class)
+    user = User.objects.find_by_email(event["email"])
+    if user is None:
+        log.warning("%s webhook: user not found", kind, extra={"email": mask_email(event["email"])})
+        raise NotKnownHere("User not found.")
+    run = CourseRun.objects.filter(courseware_id=event["course_id"]).first()
+    if run is None:
+        log.warning(
+            "%s webhook: course run not found",
+            kind,
+            extra={"user_id": user.pk, "course_id": event["course_id"]},
+        )
+        raise NotKnownHere("Course run not found.")
+    log.info("%s webhook validated", kind, extra=_ids(user, run))
+    return user, run, event
+
+
+def _generate(user: User, run: CourseRun) -> CertificateOutcome:
+    try:
+        return generate_course_run_certificates(user=user, course_run=run, force=True).outcome
+    except OpenEdxError as error:
+        log.log(
+            logging.WARNING if error.retryable else logging.ERROR,
+            "certificate webhook: Open edX could not tell",
+            extra={**_ids(user, run), "error": error.code},
+        )
+        raise
+
+
+def _ids(user: User, run: CourseRun) -> dict[str, object]:
+    return {"user_id": user.pk, "course_id": run.courseware_id}
