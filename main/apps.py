@@ -1,0 +1,14 @@
+from django.apps import AppConfig
+from django.core.checks import Tags, register
+
+from main.checks import check_celery, check_openedx
+
+
+class MainConfig(AppConfig):
+    """Composes the apps; its checks look at settings that only make sense together."""
+
+    name = "main"
+
+    def ready(self) -> None:
+        register(check_openedx, Tags.compatibility)
+        register(check_celery, Tags.compatibility)

@@ -1,0 +1,38 @@
+"""The one table from an error to the reply it becomes."""
+
+import logging
+from typing import Any
+
+from django.db import Error as DatabaseFailure
+from rest_framework import status
+from rest_framework.response import Response
+from rest_framework.views import exception_handler, set_rollback
+
+from openedx.exceptions import EventTooLarge, InvalidEvent, NotKnownHere, OpenEdxError
+
+log = logging.getLogger(__name__)
+
+# Replies whose one key is `error`; what Django REST framework refuses itself says `detail`.
+ERROR_STATUS: dict[type[Exception], int] = {
+    InvalidEvent: status.HTTP_400_BAD_REQUEST,
+    NotKnownHere: status.HTTP_404_NOT_FOUND,
+    EventTooLarge: status.HTTP_413_REQUEST_ENTITY_TOO_LARGE,
+    OpenEdxError: status.HTTP_503_SERVICE_UNAVAILABLE,
+}
+
+
+def reply_to_exception(exc: Exception, context: dict[str, Any]) -> Response | None:
+    """Return the JSON reply for an exception a view raised, None where it is not an expected one."""
+    if isinstance(exc, DatabaseFailure):
+        # The text of a database's error can hold values of the rows it is about.
+        log.error("database failed", extra={"error": type(exc).__name__})
+        set_rollback()
+        return Response(
+            {"error": "The database did not answer; please send the request again."},
+            status=status.HTTP_503_SERVICE_UNAVAILABLE,
+        )
+    for error, code in ERROR_STATUS.items():
+        if isinstance(exc, error):
+            set_rollback()
+            return Response({"error": str(exc)}, status=code)
+    return exception_handler(exc, context)

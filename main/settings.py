@@ -1,0 +1,222 @@
+"""Every setting, read from the environment once and on this page only.
+
+`docs/settings.md` says what each variable means. With DEBUG off nothing has a default that would be
+unsafe: what is missing is named at start.
+"""
+
+from pathlib import Path
+
+import environ
+import structlog
+from celery.schedules import crontab
+from django.core.exceptions import ImproperlyConfigured
+
+from main import embedded_postgres
+
+env = environ.Env()
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+DEBUG = env.bool("DEBUG", default=False)
+
+
+def required(name: str, *, in_development: str) -> str:
+    """Return a variable that production must set and development may leave out.
+
+    Raises ImproperlyConfigured where DEBUG is off and the variable is missing or empty.
+    """
+    value = env.str(name, default=in_development if DEBUG else "")
+    if not value:
+        raise ImproperlyConfigured(
+            f"{name} is not set. Set it in the environment, or DEBUG=True for development only."
+        )
+    return value
+
+
+SECRET_KEY = required("SECRET_KEY", in_development="django-insecure-for-development-only")
+ALLOWED_HOSTS = env.list(
+    "ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"] if DEBUG else []
+)
+
+# --- Open edX -----------------------------------------------------------------------------------
+
+OPENEDX_API_BASE_URL = required("OPENEDX_API_BASE_URL", in_development="http://127.0.0.1:18000")
+OPENEDX_SERVICE_WORKER_API_TOKEN = required(
+    "OPENEDX_SERVICE_WORKER_API_TOKEN", in_development="development-service-worker-token"
+)
+# Seconds for one question as a whole, its retries included. The plugin waits for 30.
+EDX_API_CLIENT_TIMEOUT = env.float("EDX_API_CLIENT_TIMEOUT", default=10.0)
+EDX_API_CLIENT_CONNECT_TIMEOUT = env.float("EDX_API_CLIENT_CONNECT_TIMEOUT", default=2.5)
+EDX_API_CLIENT_READ_TIMEOUT = env.float(
+    "EDX_API_CLIENT_READ_TIMEOUT", default=EDX_API_CLIENT_TIMEOUT
+)
+EDX_API_PAGE_SIZE = env.int("EDX_API_PAGE_SIZE", default=100)
+# Seconds before a failed page of a sweep is asked for again; doubles at each further try.
+EDX_API_PAGE_RETRY_DELAY = env.float("EDX_API_PAGE_RETRY_DELAY", default=1.0)
+
+# --- Certificates -------------------------------------------------------------------------------
+
+CERTIFICATE_CREATION_WINDOW_IN_DAYS = env.int("CERTIFICATE_CREATION_WINDOW_IN_DAYS", default=31)
+CRON_COURSE_CERTIFICATES_HOURS = env.str("CRON_COURSE_CERTIFICATES_HOURS", default="*")
+CRON_COURSE_CERTIFICATES_DAYS = env.str("CRON_COURSE_CERTIFICATES_DAYS", default="*")
+
+# --- Celery -------------------------------------------------------------------------------------
+
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="")
+# Without a broker a task runs where it is called.
+CELERY_TASK_ALWAYS_EAGER = env.bool("CELERY_TASK_ALWAYS_EAGER", default=not CELERY_BROKER_URL)
+CELERY_TASK_EAGER_PROPAGATES = True
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_SERIALIZER = "json"
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULE = {
+    "generate-course-certificates": {
+        "task": "courses.tasks.generate_course_certificates",
+        "schedule": crontab(
+            minute="0",
+            hour=CRON_COURSE_CERTIFICATES_HOURS,
+            day_of_week=CRON_COURSE_CERTIFICATES_DAYS,
+        ),
+    },
+}
+
+# --- Database -----------------------------------------------------------------------------------
+
+DATABASE_URL = env.str("DATABASE_URL", default="")
+if not DATABASE_URL and not DEBUG:
+    raise ImproperlyConfigured(
+        "DATABASE_URL is not set. Set it to a PostgreSQL server, "
+        "such as postgres://user:password@host:5432/mitxonline."
+    )
+DATABASES = {
+    "default": env.db_url_config(
+        DATABASE_URL or embedded_postgres.ensure_running(BASE_DIR / ".postgres")
+    )
+}
+# A thread gives its connection back while it waits for Open edX; the pool makes that cheap, and
+# bounds what one process takes of PostgreSQL's connections.
+DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
+    "min_size": 0,
+    "max_size": env.int("DATABASE_POOL_SIZE", default=10),
+    "timeout": 10,
+}
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Django -------------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "oauth2_provider",
+    "rest_framework",
+    "drf_spectacular",
+    "users",
+    "openedx",
+    "courses",
+    "main",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "main.urls"
+WSGI_APPLICATION = "main.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+AUTH_USER_MODEL = "users.User"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "admin:login"
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_TZ = True
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = DEBUG
+
+# TLS ends at the proxy in front, which sets X-Forwarded-Proto itself and drops a caller's own.
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=False)
+SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=0)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE_HSTS_SECONDS > 0
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+
+# --- The API ------------------------------------------------------------------------------------
+
+REST_FRAMEWORK = {
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "main.exceptions.reply_to_exception",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "MITx Online certificates",
+    "VERSION": "0.1.0",
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+}
+OAUTH2_PROVIDER = {
+    "SCOPES": {"read": "Read", "write": "Write"},
+    "ACCESS_TOKEN_EXPIRE_SECONDS": 36_000,
+}
+
+# --- Logs ---------------------------------------------------------------------------------------
+
+# Modules log by the standard library, with fields in `extra`; a line is JSON in production.
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "fields": {
+            "()": structlog.stdlib.ProcessorFormatter,
+            "foreign_pre_chain": [
+                structlog.stdlib.add_log_level,
+                structlog.stdlib.add_logger_name,
+                structlog.stdlib.ExtraAdder(),
+                structlog.processors.TimeStamper(fmt="iso", utc=True),
+                structlog.processors.format_exc_info,
+            ],
+            "processors": [
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.dev.ConsoleRenderer(colors=False)
+                if DEBUG
+                else structlog.processors.JSONRenderer(),
+            ],
+        }
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "fields"}},
+    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
+    # Django's own set-up gives this logger a second handler where DEBUG is on.
+    "loggers": {"django": {"handlers": [], "propagate": True}},
+}

@@ -1,0 +1,14 @@
+"""Where each address leads."""
+
+from django.contrib import admin
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView
+from oauth2_provider.urls import base_urlpatterns as oauth2_urlpatterns
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    # The protocol's own endpoints only: applications and tokens are managed in the admin.
+    path("oauth2/", include((oauth2_urlpatterns, "oauth2_provider"))),
+    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/", include("openedx.urls")),
+]
