@@ -10,6 +10,7 @@ from courses.api.certificates import (
 from courses.api.enrollments import create_local_enrollment
 from courses.api.generation import (
     GenerationSummary,
+    count_learners_to_sweep,
     generate_course_run_certificates,
     sweep_course_runs,
 )
@@ -18,6 +19,7 @@ from courses.api.grades import ensure_course_run_grade, override_user_grade
 __all__ = [
     "CertificateOutcome",
     "GenerationSummary",
+    "count_learners_to_sweep",
     "create_local_enrollment",
     "ensure_course_run_grade",
     "find_certificate",

@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -19,7 +19,7 @@ from courses.api.certificates import (
     settle_certificate,
 )
 from courses.api.grades import ensure_course_run_grade, is_held_back
-from courses.models import CourseRun, CourseRunCertificate
+from courses.models import CourseRun, CourseRunCertificate, CourseRunEnrollment
 from openedx.api import fetch_grade_pages
 from openedx.exceptions import OpenEdxError
 from openedx.grades import EdxGrade
@@ -112,7 +112,7 @@ def sweep_course_runs(
     `report` gets the summary, as far as it has come, after each page of grades and each run.
     """
     summary, now = GenerationSummary(), timezone.now()
-    for run in get_runs_to_sweep(user, course_run):
+    for run in _get_runs_to_sweep(user, course_run):
         summary.runs += 1
         try:
             _sweep_run(run, user, force or are_certificates_due(run, now), summary, report)
@@ -128,9 +128,17 @@ def sweep_course_runs(
     return summary
 
 
-def get_runs_to_sweep(
-    user: User | None = None, course_run: CourseRun | None = None
-) -> Iterable[CourseRun]:
+def count_learners_to_sweep(user: User | None = None, course_run: CourseRun | None = None) -> int:
+    """Return about how many learners a sweep will see: Open edX alone knows how many it lists."""
+    runs = _get_runs_to_sweep(user, course_run)
+    if user is not None:
+        return len(runs)
+    return CourseRunEnrollment.objects.filter(run__in=runs).count()
+
+
+def _get_runs_to_sweep(
+    user: User | None, course_run: CourseRun | None
+) -> list[CourseRun]:
     """Return the one run, else the eligible ones, for a user those of an active enrollment."""
     if course_run is not None:
         return [course_run]

@@ -1,0 +1,43 @@
+# One command each: `make demo` shows it, `make test` proves it, `make serve` keeps it running.
+# A fresh machine needs Python 3.11, make and git; everything else comes into .venv.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+# Linters and type checkers load the settings and touch no database.
+NO_DATABASE := DEBUG=True DATABASE_URL=postgres://nobody@localhost/none
+
+.PHONY: help setup demo serve test lint lock
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: .venv/.complete ## Make .venv with the pinned dependencies; quick when nothing changed
+
+.venv/.complete: requirements/dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed.")'
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/dev.txt
+	@touch $@
+
+demo: setup ## Show the way of an event, from Open edX to the certificate
+	$(BIN)/python -m demo
+
+serve: setup ## Run the site, the simulated Open edX and PostgreSQL until Ctrl-C
+	$(BIN)/python -m demo.serve
+
+test: setup lint ## Run every check and every test
+	$(BIN)/python -m pytest --cov --cov-report=term
+
+lint: setup ## Check style, types, layers and migrations
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(NO_DATABASE) $(BIN)/mypy .
+	$(BIN)/lint-imports
+	$(NO_DATABASE) $(BIN)/python manage.py makemigrations --check --dry-run
+
+lock: setup ## Pin the dependencies anew, with hashes and without the address of an index
+	for name in base dev; do \
+	  $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	    --no-header --no-emit-index-url --no-emit-find-links \
+	    requirements/$$name.in --output-file requirements/$$name.txt; \
+	done

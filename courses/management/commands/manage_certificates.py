@@ -1,0 +1,243 @@
+"""Create, revoke and give back certificates by hand."""
+
+from argparse import BooleanOptionalAction, RawDescriptionHelpFormatter
+from typing import Any
+
+from django.core.management.base import (
+    BaseCommand,
+    CommandError,
+    CommandParser,
+    DjangoHelpFormatter,
+)
+from tqdm import tqdm
+
+from courses.api import (
+    CertificateOutcome,
+    GenerationSummary,
+    count_learners_to_sweep,
+    manage_course_run_certificate_access,
+    override_user_grade,
+    process_course_run_grade_certificate,
+    sweep_course_runs,
+)
+from courses.models import CourseRun
+from openedx.constants import EDX_GRADE_MAX, EDX_GRADE_MIN, EDX_LETTER_GRADE_MAX_LENGTH
+from openedx.exceptions import OpenEdxError
+from users.models import User
+
+OUTCOMES = {
+    CertificateOutcome.CREATED: "The certificate was created.",
+    CertificateOutcome.EXISTS: "The certificate existed before.",
+    CertificateOutcome.REVOKED: "The certificate is revoked; --unrevoke gives it back.",
+    CertificateOutcome.DELETED: "The grade is 0.0: the certificate was deleted.",
+    CertificateOutcome.NOT_PASSED: "No certificate: the learner has not passed.",
+    CertificateOutcome.NO_PAID_ENROLLMENT: "No certificate: the learner has no paid enrollment.",
+    CertificateOutcome.NOT_DUE: "No certificate yet: its date has not come; --force waives that.",
+}
+
+EXAMPLES = """
+examples:
+  --create                          sweep all eligible runs, as the periodic task does
+  --create --run ID                 sweep one run, eligible or not
+  --create --user LEARNER           one learner, in the eligible runs of an active enrollment
+  --create --user LEARNER --run ID --force
+                                    one learner in one run, before the certificates' date
+  --create --user LEARNER --run ID --grade 0.9 --letter-grade A
+                                    set the grade by hand and issue the certificate
+  --create --user LEARNER --run ID --grade 0.0
+                                    set the grade by hand and take the certificate away
+  --revoke --user LEARNER --run ID  revoke it; --unrevoke gives it back
+"""
+
+
+class _HelpFormatter(DjangoHelpFormatter, RawDescriptionHelpFormatter):
+    """Keeps the lines of the examples."""
+
+
+class Command(BaseCommand):
+    """The administrator's way to what the webhook and the periodic task do, and to exceptions."""
+
+    help = (
+        "Creates certificates from Open edX's grades, revokes them, or gives them back. "
+        "Every form can be repeated without harm."
+    )
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        kwargs |= {"epilog": EXAMPLES, "formatter_class": _HelpFormatter}
+        return super().create_parser(prog_name, subcommand, **kwargs)
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        action = parser.add_mutually_exclusive_group(required=True)
+        action.add_argument(
+            "--create", action="store_true", help="Create the certificates that are earned."
+        )
+        action.add_argument("--revoke", action="store_true", help="Revoke a certificate.")
+        action.add_argument(
+            "--unrevoke", action="store_true", help="Give a revoked certificate back."
+        )
+        parser.add_argument("--user", help="The learner's e-mail address or username.")
+        parser.add_argument("--run", help="The course run, by Open edX's course id.")
+        parser.add_argument(
+            "--force",
+            action="store_true",
+            help="With --create: do not wait for the certificates' date. Nothing else is waived.",
+        )
+        parser.add_argument(
+            "--grade",
+            type=float,
+            help="With --create, --user and --run: set this grade (0.0 to 2.0; 1.0 is all points) "
+            "instead of asking Open edX, which never overwrites it. Above 0.0 the learner passes "
+            "and gets the certificate, whatever the enrollment and the date; 0.0 takes it away.",
+        )
+        parser.add_argument(
+            "--letter-grade",
+            help=f"With --grade: its letter, at most {EDX_LETTER_GRADE_MAX_LENGTH} characters.",
+        )
+        parser.add_argument(
+            "--by", help="With --grade: the administrator's username, for the audit row."
+        )
+        parser.add_argument(
+            "--progress",
+            action=BooleanOptionalAction,
+            default=None,
+            help="Show a progress bar, or none; by default one is shown on a terminal.",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        _refuse_wrong_combinations(options)
+        user = _find_user(options["user"])
+        run = _find_run(options["run"])
+        if not options["create"]:
+            assert user is not None
+            assert run is not None
+            self._manage_access(user, run, revoke=options["revoke"])
+        elif options["grade"] is not None:
+            assert user is not None
+            assert run is not None
+            self._override(user, run, options)
+        else:
+            self._create(user, run, force=options["force"], progress=options["progress"])
+
+    def _create(
+        self, user: User | None, run: CourseRun | None, *, force: bool, progress: bool | None
+    ) -> None:
+        with tqdm(
+            total=count_learners_to_sweep(user, run),
+            unit=" learners",
+            disable=None if progress is None else not progress,
+            leave=True,
+        ) as bar:
+
+            def report(summary: GenerationSummary) -> None:
+                bar.set_postfix(
+                    created=summary.certificates[CertificateOutcome.CREATED],
+                    failures=summary.failures,
+                    refresh=False,
+                )
+                bar.update(summary.learners - bar.n)
+
+            try:
+                summary = sweep_course_runs(user, run, force, report=report)
+            except OpenEdxError as error:
+                raise CommandError(f"{error} Nothing was changed; try again later.") from error
+        if user is not None and run is not None:
+            self.stdout.write(OUTCOMES[summary.outcome])
+        else:
+            self.stdout.write(_describe(summary))
+        if summary.failures:
+            runs = f": {', '.join(summary.failed_runs)}" if summary.failed_runs else ""
+            raise CommandError(
+                f"{len(summary.failed_runs)} run(s) and {summary.failed_learners} learner(s) "
+                f"failed{runs}. The log says why; the command can be repeated."
+            )
+
+    def _override(self, user: User, run: CourseRun, options: dict[str, Any]) -> None:
+        grade = override_user_grade(
+            user,
+            options["grade"],
+            options["letter_grade"],
+            run.courseware_id,
+            should_force_pass=True,
+            acting_user=_find_user(options["by"]),
+        )
+        certificate, created, deleted = process_course_run_grade_certificate(
+            grade, should_force_create=True
+        )
+        if created:
+            outcome = CertificateOutcome.CREATED
+        elif deleted:
+            outcome = CertificateOutcome.DELETED
+        elif certificate is None:
+            outcome = CertificateOutcome.NOT_PASSED
+        elif certificate.is_revoked:
+            outcome = CertificateOutcome.REVOKED
+        else:
+            outcome = CertificateOutcome.EXISTS
+        self.stdout.write(f"The grade was set. {OUTCOMES[outcome]}")
+
+    def _manage_access(self, user: User, run: CourseRun, *, revoke: bool) -> None:
+        if not manage_course_run_certificate_access(user, run.courseware_id, revoke):
+            raise CommandError(f"User {user.pk} has no certificate of {run.courseware_id}.")
+        self.stdout.write(
+            "The certificate is revoked." if revoke else "The certificate is valid again."
+        )
+
+
+def _refuse_wrong_combinations(options: dict[str, Any]) -> None:
+    grade, letter = options["grade"], options["letter_grade"]
+    one_learner = bool(options["user"] and options["run"])
+    if not options["create"]:
+        extra = [name for name in ("force", "grade", "letter_grade", "by") if options[name]]
+        # 0.0 is a grade, and is not "no grade".
+        if grade is not None and "grade" not in extra:
+            extra.append("grade")
+        if extra:
+            raise CommandError(f"--{extra[0].replace('_', '-')} goes with --create only.")
+        if not one_learner:
+            raise CommandError("--revoke and --unrevoke need both --user and --run.")
+        return
+    if grade is None:
+        for name in ("letter_grade", "by"):
+            if options[name] is not None:
+                raise CommandError(f"--{name.replace('_', '-')} goes with --grade only.")
+        return
+    if not one_learner:
+        raise CommandError("--grade needs both --user and --run.")
+    if options["force"]:
+        raise CommandError("--grade waits for no date: leave --force out.")
+    if not EDX_GRADE_MIN <= grade <= EDX_GRADE_MAX:
+        raise CommandError(f"--grade goes from {EDX_GRADE_MIN} to {EDX_GRADE_MAX}.")
+    if letter is not None and not 0 < len(letter) <= EDX_LETTER_GRADE_MAX_LENGTH:
+        raise CommandError(
+            f"--letter-grade takes one to {EDX_LETTER_GRADE_MAX_LENGTH} characters."
+        )
+
+
+def _find_user(name: str | None) -> User | None:
+    if name is None:
+        return None
+    user = User.objects.find_by_email(name) or User.objects.filter(username=name).first()
+    if user is None:
+        raise CommandError("There is no user with this e-mail address or username.")
+    return user
+
+
+def _find_run(course_id: str | None) -> CourseRun | None:
+    if course_id is None:
+        return None
+    run = CourseRun.objects.filter(courseware_id=course_id).first()
+    if run is None:
+        raise CommandError(f"There is no course run {course_id}.")
+    return run
+
+
+def _describe(summary: GenerationSummary) -> str:
+    counts = summary.as_dict()
+    return (
+        "{runs} run(s), {learners} learner(s). "
+        "Grades: {grades_created} created, {grades_updated} updated, "
+        "{grades_unchanged} unchanged, {grades_held_back} held back, {grades_refused} refused. "
+        "Certificates: {certificates_created} created, {certificates_existing} existing, "
+        "{certificates_deleted} deleted, {certificates_revoked} revoked. "
+        "Without: {not_passed} not passed, {no_paid_enrollment} not paid, {not_due} not due. "
+        "Failures: {failures}."
+    ).format(**counts)

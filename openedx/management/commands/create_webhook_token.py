@@ -1,0 +1,97 @@
+"""Make the token with which Open edX's plugin calls the webhooks."""
+
+import secrets
+from datetime import timedelta
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from oauth2_provider.models import get_access_token_model, get_application_model
+
+from users.models import User
+
+DEFAULT_USERNAME = "openedx-webhook"
+TOKEN_BYTES = 32
+
+
+class Command(BaseCommand):
+    """Makes what is missing of a staff service user, an application and a token."""
+
+    help = (
+        "Makes a token for the webhooks: a staff service user without a password, an OAuth2 "
+        "application and an access token. The token is printed once, alone on standard output; "
+        "it can be withdrawn in the admin under access tokens."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--username",
+            default=DEFAULT_USERNAME,
+            help="The service user; made where it is missing. Default: %(default)s.",
+        )
+        parser.add_argument(
+            "--email",
+            help="Its e-mail address where it is made. Default: <username>@service.invalid.",
+        )
+        parser.add_argument(
+            "--days",
+            type=int,
+            default=365,
+            help="How long the token is valid. Default: %(default)s days.",
+        )
+        parser.add_argument(
+            "--replace",
+            action="store_true",
+            help="Withdraw the service user's other tokens of this application at once.",
+        )
+
+    @transaction.atomic
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not 0 < options["days"] <= 36_500:
+            raise CommandError("--days goes from 1 to 36500.")
+        user = self._get_or_make_user(options["username"], options["email"])
+        application, _ = get_application_model().objects.get_or_create(
+            name="Open edX webhooks",
+            user=user,
+            defaults={
+                "client_type": "confidential",
+                "authorization_grant_type": "client-credentials",
+            },
+        )
+        tokens = get_access_token_model().objects
+        withdrawn = 0
+        if options["replace"]:
+            withdrawn, _ = tokens.filter(user=user, application=application).delete()
+        expires = timezone.now() + timedelta(days=options["days"])
+        token = tokens.create(
+            user=user,
+            application=application,
+            token=secrets.token_urlsafe(TOKEN_BYTES),
+            expires=expires,
+            scope="read write",
+        )
+        self.stderr.write(
+            f"Token of {user.username}, valid until {expires:%Y-%m-%d}; "
+            f"{withdrawn} older one(s) withdrawn. It is shown this once:"
+        )
+        self.stdout.write(token.token)
+
+    def _get_or_make_user(self, username: str, email: str | None) -> User:
+        user = User.objects.filter(username=username).first()
+        if user is None:
+            try:
+                return User.objects.create_user(
+                    username,
+                    email or f"{username}@service.invalid",
+                    name="Open edX webhooks",
+                    is_staff=True,
+                )
+            except IntegrityError as error:
+                raise CommandError("Another user has this e-mail address.") from error
+        if not (user.is_staff and user.is_active):
+            raise CommandError(
+                f"{username} exists and is not an active member of staff: "
+                "name another with --username."
+            )
+        return user
