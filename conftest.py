@@ -1,8 +1,12 @@
-"""Fixtures for every test: the people who call."""
+"""Fixtures for every test: the people who call, and the Open edX that is asked."""
+
+from collections.abc import Iterator
 
 import pytest
+from pytest_django.fixtures import SettingsWrapper
 from rest_framework.test import APIClient
 
+from openedx.simulator import SimulatedOpenEdx
 from users.factories import UserFactory
 from users.models import User
 
@@ -39,3 +43,12 @@ def admin_drf_client(admin_user: User) -> APIClient:
     client = APIClient()
     client.force_authenticate(user=admin_user)
     return client
+
+
+@pytest.fixture
+def openedx(settings: SettingsWrapper) -> Iterator[SimulatedOpenEdx]:
+    """An Open edX over real HTTP, empty, which the settings point to; failed pages come at once."""
+    with SimulatedOpenEdx(token=settings.OPENEDX_SERVICE_WORKER_API_TOKEN) as simulated:
+        settings.OPENEDX_API_BASE_URL = simulated.url
+        settings.EDX_API_PAGE_RETRY_DELAY = 0.0
+        yield simulated
