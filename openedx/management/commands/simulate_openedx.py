@@ -91,7 +91,7 @@ class Command(BaseCommand):
             help="the bearer token to send (default: OPENEDX_WEBHOOK_TOKEN)",
         )
 
-    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002
+    def handle(self, *args: Any, **options: Any) -> None:
         """Serve, or fire one event; a wrong option or a failed event ends with a reason."""
         try:
             if options["fire"]:
