@@ -7,7 +7,7 @@ from courses.api.certificates import (
     manage_course_run_certificate_access,
     process_course_run_grade_certificate,
 )
-from courses.api.enrollments import create_local_enrollment
+from courses.api.enrollments import change_enrollment, create_local_enrollment
 from courses.api.generation import (
     GenerationSummary,
     count_learners_to_sweep,
@@ -19,6 +19,7 @@ from courses.api.grades import ensure_course_run_grade, override_user_grade
 __all__ = [
     "CertificateOutcome",
     "GenerationSummary",
+    "change_enrollment",
     "count_learners_to_sweep",
     "create_local_enrollment",
     "ensure_course_run_grade",

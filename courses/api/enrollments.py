@@ -1,6 +1,7 @@
-"""Mirroring the enrollments that are made inside Open edX."""
+"""Enrollments: mirroring those that are made inside Open edX, and an administrator's changes."""
 
 import logging
+from typing import TypedDict, Unpack
 
 from django.db import IntegrityError, transaction
 
@@ -10,6 +11,15 @@ from openedx.constants import EDX_ENROLLMENT_AUDIT_MODE, EDX_ENROLLMENTS_PAID_MO
 from users.models import User
 
 log = logging.getLogger(__name__)
+
+
+class EnrollmentFields(TypedDict, total=False):
+    """What an administrator may change of an enrollment."""
+
+    enrollment_mode: str
+    active: bool
+    change_status: str | None
+    edx_enrolled: bool
 
 
 def create_local_enrollment(
@@ -36,6 +46,38 @@ def create_local_enrollment(
 
 
 @transaction.atomic
+def change_enrollment(
+    user: User, run: CourseRun, *, acting_user: User, **fields: Unpack[EnrollmentFields]
+) -> CourseRunEnrollment:
+    """Set what is given of the learner's enrollment as an administrator does, and return it.
+
+    Makes the enrollment where there is none; Open edX is not told. What is not given stays as it
+    is, but an enrollment made active loses the reason why it was not. A change leaves an audit row.
+
+    Args:
+        user: the learner.
+        run: the course run.
+        acting_user: the administrator.
+        fields: the values to set, by their names.
+    """
+    enrollment, created = CourseRunEnrollment.all_objects.get_or_create(
+        user=user, run=run, defaults=fields
+    )
+    if created:
+        _record(enrollment, before=None, acting_user=acting_user)
+        return enrollment
+    # Read again under the lock: an event may have changed the row since the first look.
+    enrollment = CourseRunEnrollment.all_objects.select_for_update(of=("self",)).get(
+        pk=enrollment.pk
+    )
+    wanted: dict[str, object] = {**fields}
+    if fields.get("active") and not enrollment.active:
+        wanted["change_status"] = None
+    _apply(enrollment, wanted, acting_user)
+    return enrollment
+
+
+@transaction.atomic
 def _mirror(user: User, run: CourseRun, mode: str) -> tuple[CourseRunEnrollment, bool]:
     enrollment = (
         CourseRunEnrollment.all_objects.select_for_update(of=("self",))
@@ -48,26 +90,41 @@ def _mirror(user: User, run: CourseRun, mode: str) -> tuple[CourseRunEnrollment,
         )
         _record(enrollment, before=None)
         return enrollment, True
-    before = snapshot(enrollment)
     wanted: dict[str, object] = {"edx_enrolled": True}
     if not enrollment.active:
         wanted |= {"active": True, "change_status": None}
     if mode in EDX_ENROLLMENTS_PAID_MODES:
         wanted["enrollment_mode"] = mode
-    changed = [name for name, value in wanted.items() if getattr(enrollment, name) != value]
-    if changed:
-        for name in changed:
-            setattr(enrollment, name, wanted[name])
-        enrollment.save(update_fields=[*changed, "updated_on"])
-        _record(enrollment, before)
+    _apply(enrollment, wanted)
     return enrollment, False
 
 
-def _record(enrollment: CourseRunEnrollment, before: dict[str, object] | None) -> None:
+def _apply(
+    enrollment: CourseRunEnrollment, wanted: dict[str, object], acting_user: User | None = None
+) -> None:
+    """Store what differs from the locked row, and record the change where there is one."""
+    before = snapshot(enrollment)
+    changed = [name for name, value in wanted.items() if getattr(enrollment, name) != value]
+    if not changed:
+        return
+    for name in changed:
+        setattr(enrollment, name, wanted[name])
+    enrollment.save(update_fields=[*changed, "updated_on"])
+    _record(enrollment, before, acting_user)
+
+
+def _record(
+    enrollment: CourseRunEnrollment,
+    before: dict[str, object] | None,
+    acting_user: User | None = None,
+) -> None:
     CourseRunEnrollmentAudit.objects.create(
-        enrollment=enrollment, data_before=before, data_after=snapshot(enrollment)
+        enrollment=enrollment,
+        acting_user=acting_user,
+        data_before=before,
+        data_after=snapshot(enrollment),
     )
     log.info(
-        "enrollment mirrored",
+        "enrollment changed" if acting_user else "enrollment mirrored",
         extra={"user_id": enrollment.user_id, "course_id": enrollment.run.courseware_id},
     )

@@ -136,9 +136,7 @@ def count_learners_to_sweep(user: User | None = None, course_run: CourseRun | No
     return CourseRunEnrollment.objects.filter(run__in=runs).count()
 
 
-def _get_runs_to_sweep(
-    user: User | None, course_run: CourseRun | None
-) -> list[CourseRun]:
+def _get_runs_to_sweep(user: User | None, course_run: CourseRun | None) -> list[CourseRun]:
     """Return the one run, else the eligible ones, for a user those of an active enrollment."""
     if course_run is not None:
         return [course_run]

@@ -61,6 +61,7 @@ class Command(BaseCommand):
         "Creates certificates from Open edX's grades, revokes them, or gives them back. "
         "Every form can be repeated without harm."
     )
+
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
         kwargs |= {"epilog": EXAMPLES, "formatter_class": _HelpFormatter}
         return super().create_parser(prog_name, subcommand, **kwargs)
@@ -104,18 +105,14 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         _refuse_wrong_combinations(options)
-        user = _find_user(options["user"])
-        run = _find_run(options["run"])
-        if not options["create"]:
-            assert user is not None
-            assert run is not None
-            self._manage_access(user, run, revoke=options["revoke"])
-        elif options["grade"] is not None:
-            assert user is not None
-            assert run is not None
+        user = _find_user(options["user"]) if options["user"] is not None else None
+        run = _find_run(options["run"]) if options["run"] is not None else None
+        if user is None or run is None or (options["create"] and options["grade"] is None):
+            self._create(user, run, force=options["force"], progress=options["progress"])
+        elif options["create"]:
             self._override(user, run, options)
         else:
-            self._create(user, run, force=options["force"], progress=options["progress"])
+            self._manage_access(user, run, revoke=options["revoke"])
 
     def _create(
         self, user: User | None, run: CourseRun | None, *, force: bool, progress: bool | None
@@ -157,7 +154,7 @@ class Command(BaseCommand):
             options["letter_grade"],
             run.courseware_id,
             should_force_pass=True,
-            acting_user=_find_user(options["by"]),
+            acting_user=_find_user(options["by"]) if options["by"] else None,
         )
         certificate, created, deleted = process_course_run_grade_certificate(
             grade, should_force_create=True
@@ -183,47 +180,43 @@ class Command(BaseCommand):
 
 
 def _refuse_wrong_combinations(options: dict[str, Any]) -> None:
-    grade, letter = options["grade"], options["letter_grade"]
-    one_learner = bool(options["user"] and options["run"])
-    if not options["create"]:
-        extra = [name for name in ("force", "grade", "letter_grade", "by") if options[name]]
-        # 0.0 is a grade, and is not "no grade".
-        if grade is not None and "grade" not in extra:
-            extra.append("grade")
-        if extra:
-            raise CommandError(f"--{extra[0].replace('_', '-')} goes with --create only.")
-        if not one_learner:
-            raise CommandError("--revoke and --unrevoke need both --user and --run.")
-        return
-    if grade is None:
-        for name in ("letter_grade", "by"):
-            if options[name] is not None:
-                raise CommandError(f"--{name.replace('_', '-')} goes with --grade only.")
-        return
-    if not one_learner:
-        raise CommandError("--grade needs both --user and --run.")
+    # By "is it given" and not by truth: 0.0 is a grade, and not "no grade".
+    given = {name for name in ("grade", "letter_grade", "by") if options[name] is not None}
     if options["force"]:
+        given.add("force")
+    if not options["create"] and given:
+        raise CommandError(f"{_flag(min(given))} goes with --create only.")
+    if options["create"] and "grade" not in given and given - {"force"}:
+        raise CommandError(f"{_flag(min(given - {'force'}))} goes with --grade only.")
+    if {"grade", "force"} <= given:
         raise CommandError("--grade waits for no date: leave --force out.")
+    if ("grade" in given or not options["create"]) and not (options["user"] and options["run"]):
+        raise CommandError("--grade, --revoke and --unrevoke need both --user and --run.")
+    if "grade" in given:
+        _refuse_wrong_grade(options["grade"], options["letter_grade"])
+
+
+def _refuse_wrong_grade(grade: float, letter_grade: str | None) -> None:
     if not EDX_GRADE_MIN <= grade <= EDX_GRADE_MAX:
         raise CommandError(f"--grade goes from {EDX_GRADE_MIN} to {EDX_GRADE_MAX}.")
-    if letter is not None and not 0 < len(letter) <= EDX_LETTER_GRADE_MAX_LENGTH:
-        raise CommandError(
-            f"--letter-grade takes one to {EDX_LETTER_GRADE_MAX_LENGTH} characters."
-        )
+    if letter_grade is not None and not (
+        0 < len(letter_grade) <= EDX_LETTER_GRADE_MAX_LENGTH and letter_grade.isprintable()
+    ):
+        raise CommandError(f"--letter-grade takes 1 to {EDX_LETTER_GRADE_MAX_LENGTH} characters.")
 
 
-def _find_user(name: str | None) -> User | None:
-    if name is None:
-        return None
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _find_user(name: str) -> User:
     user = User.objects.find_by_email(name) or User.objects.filter(username=name).first()
     if user is None:
         raise CommandError("There is no user with this e-mail address or username.")
     return user
 
 
-def _find_run(course_id: str | None) -> CourseRun | None:
-    if course_id is None:
-        return None
+def _find_run(course_id: str) -> CourseRun:
     run = CourseRun.objects.filter(courseware_id=course_id).first()
     if run is None:
         raise CommandError(f"There is no course run {course_id}.")
