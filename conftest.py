@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django import Settings
 from rest_framework.test import APIClient
 
 from openedx.simulator import SimulatedOpenEdx
@@ -46,7 +46,7 @@ def admin_drf_client(admin_user: User) -> APIClient:
 
 
 @pytest.fixture
-def openedx(settings: SettingsWrapper) -> Iterator[SimulatedOpenEdx]:
+def openedx(settings: Settings) -> Iterator[SimulatedOpenEdx]:
     """An Open edX over real HTTP, empty, which the settings point to; failed pages come at once."""
     with SimulatedOpenEdx(token=settings.OPENEDX_SERVICE_WORKER_API_TOKEN) as simulated:
         settings.OPENEDX_API_BASE_URL = simulated.url

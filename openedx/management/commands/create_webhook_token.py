@@ -7,7 +7,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import IntegrityError, transaction
 from django.utils import timezone
-from oauth2_provider.models import get_access_token_model, get_application_model
+from oauth2_provider.models import (
+    get_access_token_model,
+    get_application_model,
+    set_token_value,
+)
 
 from users.models import User
 
@@ -59,23 +63,23 @@ class Command(BaseCommand):
                 "authorization_grant_type": "client-credentials",
             },
         )
-        tokens = get_access_token_model().objects
         withdrawn = 0
         if options["replace"]:
-            withdrawn, _ = tokens.filter(user=user, application=application).delete()
+            older = get_access_token_model().objects.filter(user=user, application=application)
+            withdrawn, _ = older.delete()
         expires = timezone.now() + timedelta(days=options["days"])
-        token = tokens.create(
-            user=user,
-            application=application,
-            token=secrets.token_urlsafe(TOKEN_BYTES),
-            expires=expires,
-            scope="read write",
+        token = secrets.token_urlsafe(TOKEN_BYTES)
+        row = get_access_token_model()(
+            user=user, application=application, expires=expires, scope="read write"
         )
+        # Only its hash is stored.
+        set_token_value(row, token)
+        row.save()
         self.stderr.write(
             f"Token of {user.username}, valid until {expires:%Y-%m-%d}; "
             f"{withdrawn} older one(s) withdrawn. It is shown this once:"
         )
-        self.stdout.write(token.token)
+        self.stdout.write(token)
 
     def _get_or_make_user(self, username: str, email: str | None) -> User:
         user = User.objects.filter(username=username).first()

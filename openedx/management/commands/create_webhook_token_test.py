@@ -34,7 +34,9 @@ def test_the_token_is_all_that_standard_output_holds_and_it_works(knock: Knock):
     token = printed.strip()
     assert printed == f"{token}\n"
     assert opens(token, knock)
-    service_user = AccessToken.objects.get().user
+    stored = AccessToken.objects.get()
+    assert token not in str(vars(stored))
+    service_user = stored.user
     assert service_user.is_staff
     assert not service_user.is_superuser
     assert not service_user.has_usable_password()

@@ -1,0 +1,108 @@
+"""What the environment must hold, as an operator meets it: `manage.py` in a process of its own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.db import connection
+
+ROOT = Path(__file__).resolve().parent.parent
+PRODUCTION = {
+    "SECRET_KEY": "a-key-of-fifty-characters-and-more-0123456789-abcdefgh",
+    "ALLOWED_HOSTS": "mitxonline.example.org",
+    "OPENEDX_API_BASE_URL": "https://courses.example.org",
+    "OPENEDX_SERVICE_WORKER_API_TOKEN": "token",
+    "CELERY_BROKER_URL": "redis://localhost:6379/0",
+    "SECURE_SSL_REDIRECT": "True",
+    "SECURE_HSTS_SECONDS": "31536000",
+    "DATABASE_URL": "postgres://nobody@localhost/none",
+}
+
+
+def manage(*arguments: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["SECRET_KEY", "OPENEDX_SERVICE_WORKER_API_TOKEN", "OPENEDX_API_BASE_URL", "DATABASE_URL"],
+)
+def test_without_debug_a_missing_variable_is_named_at_start(name: str):
+    environment = {key: value for key, value in PRODUCTION.items() if key != name}
+
+    result = manage("check", environment=environment)
+
+    assert result.returncode != 0
+    assert f"{name} is not set" in result.stderr
+
+
+def test_the_production_environment_has_nothing_to_complain_of():
+    result = manage("check", "--deploy", "--fail-level", "WARNING", environment=PRODUCTION)
+
+    assert result.returncode == 0, result.stderr
+    assert "no issues" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"EDX_API_CLIENT_TIMEOUT": "30"}, "main.E001"),
+        ({"EDX_API_CLIENT_TIMEOUT": "0"}, "main.E001"),
+        ({"OPENEDX_API_BASE_URL": "courses.example.org"}, "main.E002"),
+        ({"OPENEDX_API_BASE_URL": "http://courses.example.org"}, "main.W001"),
+        ({"EDX_API_PAGE_SIZE": "0"}, "main.E003"),
+        ({"CELERY_BROKER_URL": "", "CELERY_TASK_ALWAYS_EAGER": "False"}, "main.E004"),
+        ({"SECRET_KEY": "short"}, "security.W009"),
+        ({"SECURE_SSL_REDIRECT": "False"}, "security.W008"),
+    ],
+    ids=str,
+)
+def test_what_can_not_work_or_is_not_safe_is_named(change: dict[str, str], complaint: str):
+    environment = PRODUCTION | change
+
+    result = manage("check", "--deploy", "--fail-level", "WARNING", environment=environment)
+
+    assert result.returncode != 0
+    assert complaint in result.stderr
+
+
+def test_the_tests_run_on_postgresql():
+    assert connection.vendor == "postgresql"
+
+
+def test_without_a_broker_a_task_runs_where_it_is_called():
+    environment = {**PRODUCTION, "CELERY_BROKER_URL": ""}
+
+    result = manage("check", "--fail-level", "WARNING", environment=environment)
+
+    assert result.returncode == 0, result.stderr
+
+
+def test_a_log_line_in_production_is_one_line_of_json_with_its_fields():
+    script = (
+        "import logging, django; django.setup();"
+        "logging.getLogger('courses').warning('two\\nlines', extra={'course_id': 'a\\nb'})"
+    )
+
+    result = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        env={**PRODUCTION, "PATH": os.environ["PATH"], "DJANGO_SETTINGS_MODULE": "main.settings"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    (line,) = result.stderr.splitlines()
+    assert '"event": "two\\nlines"' in line
+    assert '"course_id": "a\\nb"' in line
+    assert '"level": "warning"' in line
