@@ -39,7 +39,7 @@ def enrolled(openedx: SimulatedOpenEdx) -> Enrolls:
         CourseRunEnrollmentFactory.create(
             user=learner, run=run, enrollment_mode=mode, active=active
         )
-        openedx.enroll(run.courseware_id, learner.edx_username, **(grade or PASSED))
+        openedx.enroll(run.courseware_id, str(learner.edx_username), **(grade or PASSED))
         return learner
 
     return make

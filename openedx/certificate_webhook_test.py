@@ -3,10 +3,10 @@
 import json
 import logging
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
-from django.http import HttpResponse
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -54,7 +54,7 @@ def event_of(user: User, run: CourseRun) -> dict[str, str]:
     return {"email": user.email, "course_id": run.courseware_id}
 
 
-def answered(response: HttpResponse) -> dict[str, str]:
+def answered(response: Any) -> dict[str, str]:
     assert response.status_code == 200, response.content
     assert response["Content-Type"] == "application/json"
     return json.loads(response.content)

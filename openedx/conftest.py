@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from django.db import OperationalError, connection
-from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -15,7 +14,7 @@ from oauth2_provider.models import AccessToken
 
 from users.models import User
 
-Knock = Callable[..., HttpResponse]
+Knock = Callable[..., Any]
 MakeToken = Callable[..., str]
 
 
@@ -51,7 +50,7 @@ def knock(client: Client) -> Knock:
         token: str | None,
         content_type: str = "application/json",
         **headers: str,
-    ) -> HttpResponse:
+    ) -> Any:
         body = event if isinstance(event, bytes) else json.dumps(event).encode()
         if token is not None:
             headers["authorization"] = f"Bearer {token}"

@@ -1,0 +1,250 @@
+"""The whole path on real parts: granian in processes of its own, HTTP on both sides, PostgreSQL."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import requests
+from django.core.management import call_command
+from django.db import connection
+
+from courses.factories import CourseRunEnrollmentFactory, CourseRunFactory
+from courses.models import CourseRun, CourseRunCertificate, CourseRunEnrollment
+from openedx.simulator import Plugin, SimulatedOpenEdx
+from users.factories import UserFactory
+from users.models import User
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ROOT = Path(__file__).resolve().parent.parent
+START_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Site:
+    """The running server, and the way in."""
+
+    url: str
+    token: str
+    log: Path
+
+    @property
+    def certificate_webhook(self) -> str:
+        return f"{self.url}/api/openedx_webhook/certificate/"
+
+    @property
+    def enrollment_webhook(self) -> str:
+        return f"{self.url}/api/openedx_webhook/enrollment/"
+
+    def post(self, event: object, **headers: str) -> requests.Response:
+        return requests.post(
+            self.certificate_webhook,
+            json=event,
+            headers={"Authorization": f"Bearer {self.token}", **headers},
+            timeout=30,
+        )
+
+
+def database_url() -> str:
+    settings = connection.settings_dict
+    return (
+        f"postgres://{settings['USER']}:{settings['PASSWORD']}"
+        f"@{settings['HOST']}:{settings['PORT']}/{settings['NAME']}"
+    )
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+@pytest.fixture
+def run(transactional_db: None) -> CourseRun:
+    return CourseRunFactory.create(self_paced=True)
+
+
+@pytest.fixture
+def dana(run: CourseRun, openedx: SimulatedOpenEdx) -> User:
+    """A learner who has passed and paid."""
+    dana = UserFactory.create()
+    CourseRunEnrollmentFactory.create(user=dana, run=run)
+    openedx.enroll(run.courseware_id, dana.edx_username, passed=True, percent=0.9)
+    return dana
+
+
+@pytest.fixture
+def site(
+    transactional_db: None,
+    openedx: SimulatedOpenEdx,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> Iterator[Site]:
+    """The site as production runs it, with DEBUG off, over this test's database."""
+    call_command("create_webhook_token")
+    token = capsys.readouterr().out.strip()
+    port, log = free_port(), tmp_path / "server.log"
+    environment = {
+        "PATH": os.environ["PATH"],
+        "SECRET_KEY": "a-key-of-fifty-characters-and-more-0123456789-abcdefgh",
+        "ALLOWED_HOSTS": "127.0.0.1",
+        "DATABASE_URL": database_url(),
+        "OPENEDX_API_BASE_URL": openedx.url,
+        "OPENEDX_SERVICE_WORKER_API_TOKEN": openedx.token,
+        "EDX_API_CLIENT_TIMEOUT": "2",
+    }
+    with log.open("wb") as output:
+        server = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "granian", "--interface", "wsgi", "main.wsgi:application"),
+                *("--port", str(port), "--workers", "2", "--blocking-threads", "16"),
+            ],
+            cwd=ROOT,
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    site = Site(f"http://127.0.0.1:{port}", token, log)
+    try:
+        wait_until_it_answers(site, server)
+        yield site
+    finally:
+        server.terminate()
+        server.wait(timeout=15)
+
+
+def wait_until_it_answers(site: Site, server: subprocess.Popen[bytes]) -> None:
+    ends = time.monotonic() + START_SECONDS
+    while time.monotonic() < ends:
+        assert server.poll() is None, site.log.read_text()
+        try:
+            requests.get(site.certificate_webhook, timeout=5)
+        except requests.ConnectionError:
+            # The port opens when the workers are ready; there is nothing to be told by.
+            time.sleep(0.1)
+        else:
+            return
+    raise AssertionError(f"The server does not answer:\n{site.log.read_text()}")
+
+
+def test_the_plugins_event_becomes_a_certificate(site: Site, dana: User, run: CourseRun):
+    attempts = Plugin(site.certificate_webhook, site.token).fire(dana.email, run.courseware_id)
+
+    assert [attempt.status for attempt in attempts] == [200]
+    assert attempts[0].body == '{"certificate_status":"created"}'
+    assert CourseRunCertificate.objects.get().user == dana
+
+
+def test_any_way_in_any_order_leaves_one_certificate(site: Site, dana: User, run: CourseRun):
+    event = {"email": dana.email, "course_id": run.courseware_id}
+
+    call_command("manage_certificates", "--create", "--no-progress")
+    with ThreadPoolExecutor(16) as executor:
+        replies = list(executor.map(lambda _: site.post(event), range(16)))
+    call_command("manage_certificates", "--create", "--run", run.courseware_id, "--no-progress")
+
+    assert {reply.json()["certificate_status"] for reply in replies} == {"exists"}
+    assert CourseRunCertificate.all_objects.count() == 1
+
+
+def test_32_identical_events_at_once_create_one_certificate(site: Site, dana: User, run: CourseRun):
+    event = {"email": dana.email, "course_id": run.courseware_id}
+
+    with ThreadPoolExecutor(32) as executor:
+        replies = list(executor.map(lambda _: site.post(event), range(32)))
+
+    statuses = [reply.json()["certificate_status"] for reply in replies]
+    assert statuses.count("created") == 1
+    assert statuses.count("exists") == 31
+    assert CourseRunCertificate.all_objects.count() == 1
+
+
+def test_the_plugins_own_retries_survive_a_short_fault(
+    site: Site, dana: User, run: CourseRun, openedx: SimulatedOpenEdx
+):
+    openedx.set_fault("500")
+
+    def lift_the_fault(_seconds: float) -> None:
+        openedx.clear_fault()
+
+    plugin = Plugin(site.certificate_webhook, site.token, wait=lift_the_fault)
+    attempts = plugin.fire(dana.email, run.courseware_id)
+
+    assert [attempt.status for attempt in attempts] == [503, 200]
+    assert CourseRunCertificate.objects.get().user == dana
+
+
+def test_an_enrollment_made_over_there_is_mirrored_here(site: Site, run: CourseRun):
+    staff = UserFactory.create()
+
+    attempts = Plugin(site.enrollment_webhook, site.token).fire_enrollment(
+        staff.email, run.courseware_id, role="staff"
+    )
+
+    assert [attempt.status for attempt in attempts] == [201]
+    assert CourseRunEnrollment.objects.get().user == staff
+
+
+def test_what_a_hostile_client_sends_is_refused_in_json_and_leaves_no_traceback(
+    site: Site, dana: User, run: CourseRun
+):
+    webhook, token = site.certificate_webhook, {"Authorization": f"Bearer {site.token}"}
+    json_type = {**token, "Content-Type": "application/json"}
+    refusals = [
+        (requests.post(webhook, timeout=30), 401),
+        (requests.post(f"{webhook}?access_token={site.token}", json={}, timeout=30), 401),
+        (requests.get(webhook, headers=token, timeout=30), 405),
+        (requests.options(webhook, headers=token, timeout=30), 405),
+        (requests.post(webhook, data={"email": "x"}, headers=token, timeout=30), 415),
+        (requests.post(webhook, data=b"x" * 5_000_000, headers=json_type, timeout=30), 413),
+        (requests.post(webhook, data=b"[" * 60_000, headers=json_type, timeout=30), 400),
+        (requests.post(webhook, data=b"\xff\x00", headers=json_type, timeout=30), 400),
+        (requests.post(webhook, data=b"null", headers=json_type, timeout=30), 400),
+        (site.post({"email": "a\x00", "course_id": "b"}), 400),
+        (site.post({"email": "\ud800", "course_id": "b"}), 400),
+        (site.post({"email": "nobody@example.com", "course_id": "b"}), 404),
+        (site.post({"email": dana.email, "course_id": "b"}), 404),
+        (site.post({"email": dana.email}, Accept="text/html"), 400),
+        (
+            requests.post(
+                webhook,
+                data=b"{}",
+                headers={**token, "Content-Type": "application/json; charset*=nonsense''x"},
+                timeout=30,
+            ),
+            400,
+        ),
+    ]
+
+    assert [reply.status_code for reply, _ in refusals] == [status for _, status in refusals]
+    assert all(reply.headers["Content-Type"] == "application/json" for reply, _ in refusals)
+    log = site.log.read_text()
+    assert "Traceback" not in log
+    assert dana.email not in log
+    assert site.token not in log
+    assert not CourseRunCertificate.all_objects.exists()
+
+
+def test_a_slow_open_edx_holds_up_nobody_else(
+    site: Site, dana: User, run: CourseRun, openedx: SimulatedOpenEdx
+):
+    openedx.set_fault("hang")
+    event = {"email": dana.email, "course_id": run.courseware_id}
+
+    with ThreadPoolExecutor(12) as executor:
+        stuck = [executor.submit(site.post, event) for _ in range(12)]
+        openedx.wait_for_requests(12)
+        others = [requests.get(f"{site.url}/admin/login/", timeout=30) for _ in range(4)]
+        still_waiting = [future for future in stuck if not future.done()]
+        openedx.clear_fault()
+
+    assert [reply.status_code for reply in others] == [200] * 4
+    assert len(still_waiting) == 12
+    assert CourseRunCertificate.all_objects.count() == 1
