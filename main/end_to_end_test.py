@@ -1,6 +1,5 @@
 """The whole path on real parts: granian in processes of its own, HTTP on both sides, PostgreSQL."""
 
-import os
 import socket
 import subprocess
 import sys
@@ -12,10 +11,9 @@ from pathlib import Path
 
 import pytest
 import requests
+from django.conf import settings
 from django.core.management import call_command
-from django.db import connection
 
-from courses.factories import CourseRunEnrollmentFactory, CourseRunFactory
 from courses.models import CourseRun, CourseRunCertificate, CourseRunEnrollment
 from openedx.simulator import Plugin, SimulatedOpenEdx
 from users.factories import UserFactory
@@ -23,7 +21,6 @@ from users.models import User
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 30
 
 
@@ -52,14 +49,6 @@ class Site:
         )
 
 
-def database_url() -> str:
-    settings = connection.settings_dict
-    return (
-        f"postgres://{settings['USER']}:{settings['PASSWORD']}"
-        f"@{settings['HOST']}:{settings['PORT']}/{settings['NAME']}"
-    )
-
-
 def free_port() -> int:
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
@@ -67,23 +56,8 @@ def free_port() -> int:
 
 
 @pytest.fixture
-def run(transactional_db: None) -> CourseRun:
-    return CourseRunFactory.create(self_paced=True)
-
-
-@pytest.fixture
-def dana(run: CourseRun, openedx: SimulatedOpenEdx) -> User:
-    """A learner who has passed and paid."""
-    dana = UserFactory.create()
-    CourseRunEnrollmentFactory.create(user=dana, run=run)
-    openedx.enroll(run.courseware_id, dana.edx_username, passed=True, percent=0.9)
-    return dana
-
-
-@pytest.fixture
 def site(
-    transactional_db: None,
-    openedx: SimulatedOpenEdx,
+    production: dict[str, str],
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> Iterator[Site]:
@@ -91,23 +65,14 @@ def site(
     call_command("create_webhook_token")
     token = capsys.readouterr().out.strip()
     port, log = free_port(), tmp_path / "server.log"
-    environment = {
-        "PATH": os.environ["PATH"],
-        "SECRET_KEY": "a-key-of-fifty-characters-and-more-0123456789-abcdefgh",
-        "ALLOWED_HOSTS": "127.0.0.1",
-        "DATABASE_URL": database_url(),
-        "OPENEDX_API_BASE_URL": openedx.url,
-        "OPENEDX_SERVICE_WORKER_API_TOKEN": openedx.token,
-        "EDX_API_CLIENT_TIMEOUT": "2",
-    }
     with log.open("wb") as output:
         server = subprocess.Popen(
             [
                 *(sys.executable, "-m", "granian", "--interface", "wsgi", "main.wsgi:application"),
                 *("--port", str(port), "--workers", "2", "--blocking-threads", "16"),
             ],
-            cwd=ROOT,
-            env=environment,
+            cwd=settings.BASE_DIR,
+            env=production,
             stdout=output,
             stderr=subprocess.STDOUT,
         )
