@@ -11,7 +11,11 @@ class OpenEdxUser(TimestampedModel):
     """A learner's account on Open edX."""
 
     user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="openedx_users"
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        related_name="openedx_users",
+        # The unique constraint's index begins with the user.
+        db_index=False,
     )
     platform = models.CharField(
         max_length=20, choices=[(PLATFORM_EDX, "Open edX")], default=PLATFORM_EDX

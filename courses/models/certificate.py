@@ -22,7 +22,11 @@ class CourseRunCertificate(TimestampedModel):
     """A learner's certificate of a course run."""
 
     user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="courseruncertificates"
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        related_name="courseruncertificates",
+        # The unique constraint's index begins with the user.
+        db_index=False,
     )
     course_run = models.ForeignKey(
         CourseRun, on_delete=models.CASCADE, related_name="courseruncertificates"

@@ -22,7 +22,11 @@ class CourseRunEnrollment(TimestampedModel):
     """A learner's enrollment in a course run."""
 
     user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="courserunenrollments"
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        related_name="courserunenrollments",
+        # The unique constraint's index begins with the user.
+        db_index=False,
     )
     run = models.ForeignKey(CourseRun, on_delete=models.CASCADE, related_name="enrollments")
     enrollment_mode = models.CharField(

@@ -22,7 +22,11 @@ class CourseRunGrade(TimestampedModel):
     """A learner's grade in a course run, as Open edX or an administrator gave it."""
 
     user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="courserungrades"
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        related_name="courserungrades",
+        # The unique constraint's index begins with the user.
+        db_index=False,
     )
     course_run = models.ForeignKey(CourseRun, on_delete=models.CASCADE, related_name="grades")
     grade = models.FloatField(help_text="0.0 to 1.0, above where extra points are given.")
