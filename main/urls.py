@@ -5,6 +5,11 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView
 from oauth2_provider.urls import base_urlpatterns as oauth2_urlpatterns
 
+admin.site.site_header = admin.site.site_title = "MITx Online certificates"
+admin.site.index_title = "Learners, courses and certificates"
+# "View site" would lead nowhere: the learners' pages are the monolith's.
+admin.site.site_url = None
+
 urlpatterns = [
     path("admin/", admin.site.urls),
     # The protocol's own endpoints only: applications and tokens are managed in the admin.

@@ -1,0 +1,24 @@
+"""The admin of the app, a file for each concept."""
+
+from courses.admin.certificate import (
+    CourseRunCertificateAdmin,
+    CourseRunCertificateDeletionAdmin,
+)
+from courses.admin.course import CourseAdmin, CourseRunAdmin
+from courses.admin.enrollment import CourseRunEnrollmentAdmin, CourseRunEnrollmentAuditAdmin
+from courses.admin.grade import CourseRunGradeAdmin, CourseRunGradeAuditAdmin
+from courses.admin.user_page import CertificateInline, EnrollmentInline, GradeInline
+
+__all__ = [
+    "CertificateInline",
+    "CourseAdmin",
+    "CourseRunAdmin",
+    "CourseRunCertificateAdmin",
+    "CourseRunCertificateDeletionAdmin",
+    "CourseRunEnrollmentAdmin",
+    "CourseRunEnrollmentAuditAdmin",
+    "CourseRunGradeAdmin",
+    "CourseRunGradeAuditAdmin",
+    "EnrollmentInline",
+    "GradeInline",
+]

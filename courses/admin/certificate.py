@@ -1,0 +1,125 @@
+"""The admin of certificates: they are revoked and given back, and nothing else is done by hand."""
+
+import uuid
+from collections.abc import Iterable
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.html import format_html
+
+from courses.admin.learner_run import LearnerRunAdmin, ReadOnlyMixin
+from courses.api import manage_course_run_certificate_access
+from courses.models import CourseRunCertificate, CourseRunCertificateDeletion
+
+
+class CertificateState:
+    """Whether a certificate holds, and where it is."""
+
+    @admin.display(description="State")
+    def state(self, certificate: CourseRunCertificate) -> str:
+        if certificate.is_revoked:
+            return "revoked"
+        issue_date = certificate.issue_date
+        return "valid" if issue_date and issue_date <= timezone.now() else "not issued yet"
+
+    @admin.display(description="Link")
+    def address(self, certificate: CourseRunCertificate) -> str:
+        return format_html('<a href="{0}">{0}</a>', certificate.link)
+
+
+class CertificateAdmin(ReadOnlyMixin, LearnerRunAdmin):
+    """Certificates, found by their uuid as well."""
+
+    uuid_field = "uuid"
+    search_help_text = f"{LearnerRunAdmin.search_help_text} Or a certificate's uuid."
+    list_display_links = ["email", "course_id"]
+    list_select_related = ["user", "course_run"]
+
+    def find_rows(self, word: str) -> Iterable[QuerySet[Any]]:
+        found = super().find_rows(word)
+        try:
+            wanted = uuid.UUID(word)
+        except ValueError:
+            return found
+        return [*found, self.model._base_manager.filter(**{self.uuid_field: wanted})]
+
+
+@admin.register(CourseRunCertificate)
+class CourseRunCertificateAdmin(CertificateState, CertificateAdmin):
+    """A learner's certificate; what may be done with it are the list's two actions."""
+
+    list_display = ["email", "course_id", "state", "address", "issue_date"]
+    list_filter = ["is_revoked"]
+    readonly_fields = [
+        "user",
+        "course_run",
+        "state",
+        "address",
+        "issue_date",
+        "zero_reported_on",
+        "created_on",
+        "updated_on",
+    ]
+    actions = ["revoke", "give_back"]
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("courses.change_courseruncertificate")
+
+    @admin.action(description="Revoke the selected certificates", permissions=["revoke"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[CourseRunCertificate]) -> None:
+        self._set_revoked(request, queryset, True, "Revoked")
+
+    @admin.action(description="Give the selected certificates back", permissions=["revoke"])
+    def give_back(self, request: HttpRequest, queryset: QuerySet[CourseRunCertificate]) -> None:
+        self._set_revoked(request, queryset, False, "Gave back")
+
+    def _set_revoked(
+        self,
+        request: HttpRequest,
+        selected: QuerySet[CourseRunCertificate],
+        revoked: bool,
+        done: str,
+    ) -> None:
+        certificates = list(
+            selected.exclude(is_revoked=revoked).select_related("user", "course_run")
+        )
+        for certificate in certificates:
+            course_id = certificate.course_run.courseware_id
+            if manage_course_run_certificate_access(certificate.user, course_id, revoked):
+                self.log_change(request, certificate, f"{done}.")
+                self.message_user(
+                    request,
+                    f"{done} the certificate of {certificate.user.email} in {course_id}.",
+                    messages.SUCCESS,
+                )
+        if not certificates:
+            state = "revoked" if revoked else "valid"
+            self.message_user(
+                request, f"Nothing to do: all of them are {state} already.", messages.WARNING
+            )
+
+
+@admin.register(CourseRunCertificateDeletion)
+class CourseRunCertificateDeletionAdmin(CertificateAdmin):
+    """The record of a deleted certificate."""
+
+    uuid_field = "certificate_uuid"
+    list_display = [
+        "email",
+        "course_id",
+        "certificate_uuid",
+        "reason",
+        "created_on",
+    ]
+    readonly_fields = [
+        "user",
+        "course_run",
+        "certificate_uuid",
+        "reason",
+        "created_on",
+        "certificate",
+        "grade",
+    ]

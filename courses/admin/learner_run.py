@@ -1,0 +1,139 @@
+"""What the admins of a learner in a course run share: the search, and the certificate in a column."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin.options import BaseModelAdmin, InlineModelAdmin
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models.functions import JSONObject
+from django.http import HttpRequest
+from django.utils.html import format_html
+
+from courses.models import CourseRun, CourseRunCertificate, CourseRunGrade
+from users.admin import SupportAdmin, find_users
+
+
+class LearnerRunAdmin(SupportAdmin):
+    """Rows of a learner in a course run, found by either or by both."""
+
+    user_path = "user"
+    run_path = "course_run"
+    search_fields = ["user__email"]
+    search_help_text = (
+        "An e-mail address, a username or a course id, or how it starts; a learner and a course id "
+        "together find the one row."
+    )
+    autocomplete_fields = ["user", "course_run"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        """Keep a row with its learner and its run; another's is another row."""
+        readonly = [*super().get_readonly_fields(request, obj)]
+        return [*readonly, self.user_path, self.run_path] if obj else readonly
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Show a new row's first fieldset alone: the others hold what comes of saving it."""
+        fieldsets = super().get_fieldsets(request, obj)
+        return fieldsets if obj else fieldsets[:1]
+
+    def get_inlines(self, request: HttpRequest, obj: Any) -> list[type[InlineModelAdmin]]:
+        return list(super().get_inlines(request, obj)) if obj else []
+
+    @admin.display(description="E-mail")
+    def email(self, row: Any) -> str | None:
+        return _follow(row, f"{self.user_path}__email")
+
+    @admin.display(description="Course id")
+    def course_id(self, row: Any) -> str | None:
+        return _follow(row, f"{self.run_path}__courseware_id")
+
+    def find_rows(self, word: str) -> Iterable[QuerySet[Any]]:
+        # A word is a learner or a course id, hardly ever both. What it is not is left out: the
+        # database expects many rows of it, and would walk through the whole table for them.
+        rows = self.model._base_manager
+        runs = CourseRun.objects.filter(courseware_id__startswith=word)
+        users = find_users(word)
+        found = []
+        if runs.exists():
+            found.append(rows.filter(**{f"{self.run_path}__in": runs}))
+        if users.exists() or not found:
+            found.append(rows.filter(**{f"{self.user_path}__in": users}))
+        return found
+
+
+class ReadOnlyMixin(BaseModelAdmin):
+    """Rows that nobody may make, change or delete; `readonly_fields` is what is shown of them."""
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:  # noqa: ARG002
+        return list(self.readonly_fields)
+
+    def has_add_permission(self, *_args: Any) -> bool:
+        return False
+
+    def has_change_permission(self, *_args: Any) -> bool:
+        return False
+
+    def has_delete_permission(self, *_args: Any) -> bool:
+        return False
+
+
+class ReadOnlyInline(ReadOnlyMixin, admin.TabularInline):
+    """Rows shown on another row's page."""
+
+    extra = 0
+    ordering = ["-pk"]
+    show_change_link = True
+
+
+class CertificateColumns:
+    """Columns of rows that `with_certificate` or `with_grade` looked up for the whole page."""
+
+    @admin.display(description="Certificate")
+    def certificate(self, row: Any) -> str:
+        if row.found_certificate is None:
+            return "-"
+        certificate = CourseRunCertificate(**row.found_certificate)
+        state = "revoked" if certificate.is_revoked else "issued"
+        return format_html('<a href="{}">{}</a>', certificate.link, state)
+
+    @admin.display(description="Grade")
+    def grade_there(self, row: Any) -> str:
+        if row.found_grade is None:
+            return "-"
+        letter = row.found_grade["letter_grade"]
+        return f"{row.found_grade['grade']:g}{f' ({letter})' if letter else ''}"
+
+    @admin.display(description="Passed", boolean=True)
+    def passed_there(self, row: Any) -> bool | None:
+        return row.found_grade and row.found_grade["passed"]
+
+
+def with_certificate(rows: QuerySet[Any], run: str) -> QuerySet[Any]:
+    """Add the certificate of the row's learner in its run."""
+    certificates = CourseRunCertificate.all_objects.filter(
+        user=OuterRef("user"), course_run=OuterRef(run)
+    )
+    return rows.annotate(
+        found_certificate=Subquery(
+            certificates.values(found=JSONObject(uuid="uuid", is_revoked="is_revoked"))
+        )
+    )
+
+
+def with_grade(rows: QuerySet[Any], run: str) -> QuerySet[Any]:
+    """Add the grade of the row's learner in its run."""
+    grades = CourseRunGrade.objects.filter(user=OuterRef("user"), course_run=OuterRef(run))
+    return rows.annotate(
+        found_grade=Subquery(
+            grades.values(
+                found=JSONObject(grade="grade", letter_grade="letter_grade", passed="passed")
+            )
+        )
+    )
+
+
+def _follow(row: Any, path: str) -> Any:
+    """Return what the path leads to, None where a row on the way is gone."""
+    for name in path.split("__"):
+        row = getattr(row, name, None)
+    return row

@@ -1,0 +1,58 @@
+"""The admin of the accounts on Open edX, and their place on a user's page."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from openedx.models import OpenEdxUser
+from users.admin import SupportAdmin, find_users, show_on_user_page
+
+
+@admin.register(OpenEdxUser)
+class OpenEdxUserAdmin(SupportAdmin):
+    """A learner's account on Open edX; without a username there, no grade can be asked for."""
+
+    list_display = [
+        "edx_username",
+        "user",
+        "user__email",
+        "has_been_synced",
+        "has_sync_error",
+        "updated_on",
+    ]
+    list_display_links = ["edx_username", "user"]
+    list_select_related = ["user"]
+    list_filter = [
+        "has_been_synced",
+        "has_sync_error",
+        ("edx_username", admin.EmptyFieldListFilter),
+    ]
+    search_fields = ["user__email"]
+    search_help_text = "An e-mail address, a username or one on Open edX, or how it starts."
+    autocomplete_fields = ["user"]
+    readonly_fields = ["created_on", "updated_on"]
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: OpenEdxUser | None = None
+    ) -> list[str]:
+        """Keep an account with its learner: another's would bring another's grades."""
+        readonly = [*super().get_readonly_fields(request, obj)]
+        return [*readonly, "user", "platform"] if obj else readonly
+
+    def find_rows(self, word: str) -> Iterable[QuerySet[Any]]:
+        return [OpenEdxUser.objects.filter(user__in=find_users(word))]
+
+
+@show_on_user_page
+class OpenEdxUserInline(admin.TabularInline):
+    """The learner's account on Open edX, on the user's page."""
+
+    model = OpenEdxUser
+    fields = ["platform", "edx_username", "has_been_synced", "has_sync_error"]
+    extra = 0
+    max_num = 1
+    can_delete = False
+    show_change_link = True
