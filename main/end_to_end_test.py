@@ -157,6 +157,19 @@ def test_an_enrollment_made_over_there_is_mirrored_here(site: Site, run: CourseR
     assert CourseRunEnrollment.objects.get().user == staff
 
 
+def test_an_event_in_chunks_is_read_like_any_other(site: Site, dana: User, run: CourseRun):
+    event = f'{{"email": "{dana.email}", "course_id": "{run.courseware_id}"}}'.encode()
+
+    reply = requests.post(
+        site.certificate_webhook,
+        data=iter([event[:20], event[20:]]),
+        headers={"Authorization": f"Bearer {site.token}", "Content-Type": "application/json"},
+        timeout=30,
+    )
+
+    assert reply.json() == {"certificate_status": "created"}
+
+
 def test_what_a_hostile_client_sends_is_refused_in_json_and_leaves_no_traceback(
     site: Site, dana: User, run: CourseRun
 ):
@@ -169,6 +182,14 @@ def test_what_a_hostile_client_sends_is_refused_in_json_and_leaves_no_traceback(
         (requests.options(webhook, headers=token, timeout=30), 405),
         (requests.post(webhook, data={"email": "x"}, headers=token, timeout=30), 415),
         (requests.post(webhook, data=b"x" * 5_000_000, headers=json_type, timeout=30), 413),
+        (
+            requests.post(webhook, data=iter([b"x" * 70_000] * 9), headers=json_type, timeout=30),
+            413,
+        ),
+        (
+            requests.post(webhook, data=iter([b'{"email":', b"1}"]), headers=json_type, timeout=30),
+            400,
+        ),
         (requests.post(webhook, data=b"[" * 60_000, headers=json_type, timeout=30), 400),
         (requests.post(webhook, data=b"\xff\x00", headers=json_type, timeout=30), 400),
         (requests.post(webhook, data=b"null", headers=json_type, timeout=30), 400),

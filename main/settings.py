@@ -97,7 +97,8 @@ DATABASES = {
 DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
     "min_size": 0,
     "max_size": env.int("DATABASE_POOL_SIZE", default=10),
-    "timeout": 10,
+    # Seconds a request waits for a connection before it is told that the database is away.
+    "timeout": 5,
 }
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -208,8 +209,15 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"fields": logs.formatter(as_json=not DEBUG)},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "fields"}},
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "formatter": "fields"},
+        "none": {"class": "logging.NullHandler"},
+    },
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
     # Django's own set-up gives this logger a second handler where DEBUG is on.
-    "loggers": {"django": {"handlers": [], "propagate": True}},
+    "loggers": {
+        "django": {"handlers": [], "propagate": True},
+        # A traceback at ERROR for each stray caller; that the request was bad is logged anyway.
+        "django.security.DisallowedHost": {"handlers": ["none"], "propagate": False},
+    },
 }

@@ -2,8 +2,10 @@
 
 import os
 from collections.abc import Iterable
+from io import BytesIO
 from typing import TYPE_CHECKING
 
+from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 from django.utils.http import parse_header_parameters
 
@@ -16,14 +18,29 @@ _django = get_wsgi_application()
 
 
 def application(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-    """Hand the request to Django, with a Content-Type that it can read.
+    """Hand the request to Django, with the two headers that Django can't cope with mended."""
+    _drop_unreadable_parameters(environ)
+    _measure_body_of_unknown_length(environ)
+    return _django(environ, start_response)
 
-    Django reads the header's parameters before any of its error handling: an unknown encoding in
-    one (`charset*=nonsense''x`), or ten thousand characters, would be a 500 to whoever sends them.
+
+def _drop_unreadable_parameters(environ: "WSGIEnvironment") -> None:
+    """Leave of Content-Type what Django can read.
+
+    It reads the parameters before any of its error handling: an unknown encoding in one
+    (`charset*=nonsense''x`) would be a 500 to whoever sends it.
     """
     content_type = environ.get("CONTENT_TYPE", "")
     try:
         parse_header_parameters(content_type)
     except (LookupError, ValueError):
-        environ["CONTENT_TYPE"] = content_type.partition(";")[0][:255]
-    return _django(environ, start_response)
+        environ["CONTENT_TYPE"] = content_type.partition(";")[0]
+
+
+def _measure_body_of_unknown_length(environ: "WSGIEnvironment") -> None:
+    """Read a body that comes in chunks, as far as Django would, which takes it for an empty one."""
+    if environ.get("CONTENT_LENGTH") or not environ.get("HTTP_TRANSFER_ENCODING"):
+        return
+    body = environ["wsgi.input"].read(settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1)
+    environ["CONTENT_LENGTH"] = str(len(body))
+    environ["wsgi.input"] = BytesIO(body)
