@@ -136,6 +136,8 @@ class Command(BaseCommand):
                 summary = sweep_course_runs(user, run, force, report=report)
             except OpenEdxError as error:
                 raise CommandError(f"{error} Nothing was changed; try again later.") from error
+            # It was about as many: only Open edX knows how many it lists.
+            bar.total = bar.n
         if user is not None and run is not None:
             self.stdout.write(OUTCOMES[summary.outcome])
         else:

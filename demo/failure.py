@@ -1,0 +1,5 @@
+"""How the demo says that it can't go on."""
+
+
+class DemoFailed(Exception):
+    """The demo can't go on, or saw what it did not expect; the text says what and where to look."""

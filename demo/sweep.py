@@ -1,0 +1,55 @@
+"""The periodic sweep, run as an administrator runs it, with its output shown as it comes."""
+
+import subprocess
+import textwrap
+from collections.abc import Iterable, Iterator
+
+from demo.children import Children
+from demo.site import MANAGE, Site
+from demo.surroundings import OWN_FOLDER
+from demo.terminal import WIDTH, can_show_a_bar, say
+
+ARGUMENTS = ("manage_certificates", "--create", "--progress")
+# Small pages, so that the bar has steps; and no line in the log for each certificate.
+SETTINGS = {"EDX_API_PAGE_SIZE": "5", "LOG_LEVEL": "WARNING"}
+
+
+def as_shell_command(site: Site, *, without_database_url: bool) -> str:
+    """Return the line that does the same while `make serve` runs.
+
+    Args:
+        site: whose Open edX is asked.
+        without_database_url: whether the caller's own DATABASE_URL must be left aside.
+    """
+    chosen = {
+        **({"DATABASE_URL": ""} if without_database_url else {}),
+        "DEBUG": site.environment["DEBUG"],
+        "OPENEDX_API_BASE_URL": site.openedx_url,
+        **SETTINGS,
+    }
+    settings = " ".join(f"{name}={value}" for name, value in chosen.items())
+    lines = textwrap.wrap(settings, WIDTH - 4, break_long_words=False, break_on_hyphens=False)
+    lines.append(f".venv/bin/python manage.py {' '.join(ARGUMENTS)}")
+    return " \\\n  ".join(lines)
+
+
+def run_sweep(children: Children, site: Site) -> int:
+    """Run the sweep, show what it prints, and return its status."""
+    log = OWN_FOLDER / "sweep.log"
+    command = (*MANAGE, *ARGUMENTS)
+    environment = {**site.environment, **SETTINGS}
+    # On a terminal the bar draws itself.
+    errors = None if can_show_a_bar() else subprocess.STDOUT
+    child = children.start(
+        "The sweep", command, environment, log, stdout=subprocess.PIPE, stderr=errors
+    )
+    for line in lines_as_on_a_terminal(child.process.stdout or ()):
+        say(textwrap.fill(line, WIDTH))
+    return children.finish(child)
+
+
+def lines_as_on_a_terminal(output: Iterable[bytes]) -> Iterator[str]:
+    """Yield the lines as they end up: of a bar that was drawn over and over, its last state."""
+    for line in output:
+        states = line.decode(errors="replace").rstrip("\r\n").split("\r")
+        yield states[-1].rstrip()
