@@ -26,7 +26,7 @@ serve: setup ## Run the site, the simulated Open edX and PostgreSQL until Ctrl-C
 	$(BIN)/python -m demo.serve
 
 test: setup lint ## Run every check and every test
-	$(BIN)/python -m pytest --cov --cov-report=term
+	$(BIN)/python -m pytest -W error --strict-markers --strict-config --cov --cov-report=term
 
 lint: setup ## Check style, types, layers and migrations
 	$(BIN)/ruff format --check .
