@@ -6,7 +6,7 @@ Nothing leaves this module in the words of `requests`: every failure is one of `
 import json
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.cookiejar import DefaultCookiePolicy
 from typing import Final
@@ -14,8 +14,7 @@ from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
 import requests
 from requests.auth import AuthBase
-from urllib3.exceptions import InvalidHeader, MaxRetryError
-from urllib3.exceptions import TimeoutError as Urllib3Timeout
+from urllib3.exceptions import InvalidHeader, MaxRetryError, ReadTimeoutError
 from urllib3.util import Retry
 
 from openedx.deadline import Deadline, DeadlineAdapter, RetryWithinDeadline
@@ -48,7 +47,7 @@ class OpenEdxClientSettings:
     """Where Open edX is and how patiently it is asked. Times are in seconds."""
 
     base_url: str
-    token: str
+    token: str = field(repr=False)
     timeout: float
     connect_timeout: float
     read_timeout: float
@@ -115,12 +114,9 @@ class OpenEdxClient:
         parameters: dict[str, str] | None = {"page_size": str(self._settings.page_size)}
         seen = set()
         while True:
-            answer = self._get_page(url, parameters)
-            # Old releases answer everything in one list.
-            records = answer if isinstance(answer, list) else _results(answer)
+            records, following = self._get_page(url, parameters)
             yield [parse_grade(record, course_id=course_id) for record in records]
-            following = None if isinstance(answer, list) else _next(answer)
-            if following is None:
+            if following in (None, ""):
                 return
             url, parameters = self._on_our_origin(following), None
             if url in seen:
@@ -154,12 +150,13 @@ class OpenEdxClient:
     def _grades_url(self, course_id: str) -> str:
         return f"{self._base}/api/grades/v1/courses/{quote(course_id, safe='')}/"
 
-    def _get_page(self, url: str, parameters: dict[str, str] | None) -> object:
+    def _get_page(self, url: str, parameters: dict[str, str] | None) -> tuple[list[object], object]:
+        """Return a page's records, and what it says of where the next one is."""
         for retry in range(PAGE_RETRIES + 1):
             try:
                 # The tries are counted here, so each is a single one.
                 deadline = Deadline(self._settings.timeout, retry_margin=None)
-                return self._get(url, parameters, deadline)
+                return _page(self._get(url, parameters, deadline))
             except OpenEdxError as error:
                 wait = error.retry_after
                 if wait is None:
@@ -181,7 +178,8 @@ class OpenEdxClient:
                     allow_redirects=False,
                 ) as response:
                     body = _read(response)
-            except requests.RequestException as error:
+            except OSError as error:
+                # A RequestException is one; a bundle of certificates that is missing is a bare one.
                 if deadline.passed or _is_timeout(error):
                     raise OpenEdxTimeout("Open edX did not answer in time.") from error
                 raise OpenEdxUnreachable("The connection to Open edX failed.") from error
@@ -191,12 +189,14 @@ class OpenEdxClient:
         _raise_for_status(response, body)
         return _parse(body)
 
-    def _on_our_origin(self, address: str) -> str:
+    def _on_our_origin(self, address: object) -> str:
         """Return the address of a further page on the origin we are told to ask.
 
         Open edX builds it from the Host header it saw, with http where TLS ended before it. So its
         scheme is not believed; a host that is not ours is refused, as the token would go there.
         """
+        if not isinstance(address, str):
+            raise OpenEdxNonsense("Open edX's next page is not an address.")
         base, page = _split(self._base), _split(address)
         if page.hostname != base.hostname or _port(page) not in (_port(base), None):
             raise OpenEdxNonsense("Open edX's next page is on another origin.")
@@ -217,11 +217,12 @@ def _port(parts: SplitResult) -> int | None:
     return None if parts.port in (80, 443) else parts.port
 
 
-def _is_timeout(error: requests.RequestException) -> bool:
+def _is_timeout(error: OSError) -> bool:
     """Whether a time-out is behind the error; a retried read's arrives as a failed connection."""
     cause = error.args[0] if error.args else None
     reason = cause.reason if isinstance(cause, MaxRetryError) else cause
-    return isinstance(error, requests.Timeout) or isinstance(reason, Urllib3Timeout)
+    # Not urllib3's TimeoutError: there a connection that is refused is one, too.
+    return isinstance(error, requests.Timeout) or isinstance(reason, ReadTimeoutError)
 
 
 def _read(response: requests.Response) -> bytes:
@@ -286,15 +287,10 @@ def _error_code(body: bytes) -> str | None:
     return code if isinstance(code, str) and code.isascii() and code.isidentifier() else None
 
 
-def _results(answer: object) -> list[object]:
-    results = answer.get("results") if isinstance(answer, dict) else None
-    if not isinstance(results, list):
+def _page(answer: object) -> tuple[list[object], object]:
+    # Old releases answer everything in one list.
+    if isinstance(answer, list):
+        return answer, None
+    if not isinstance(answer, dict) or not isinstance(answer.get("results"), list):
         raise OpenEdxNonsense("Open edX answered a page of grades without results.")
-    return results
-
-
-def _next(answer: object) -> str | None:
-    following = answer.get("next") if isinstance(answer, dict) else None
-    if following is not None and not isinstance(following, str):
-        raise OpenEdxNonsense("Open edX's next page is not an address.")
-    return following or None
+    return answer["results"], answer.get("next")

@@ -15,7 +15,7 @@ from typing import Any, Self
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import MaxRetryError
+from urllib3.exceptions import MaxRetryError, ReadTimeoutError
 from urllib3.response import HTTPResponse
 from urllib3.util import Retry
 
@@ -39,10 +39,11 @@ class Deadline:
 
     def __enter__(self) -> Self:
         self._ends = time.monotonic() + self._seconds
-        self._token = _current.set(self)
         self._timer = threading.Timer(self._seconds, self._hang_up)
         self._timer.daemon = True
         self._timer.start()
+        # Last: nothing would take it back if the thread could not be started.
+        self._token = _current.set(self)
         return self
 
     def __exit__(
@@ -52,9 +53,7 @@ class Deadline:
         traceback: TracebackType | None,
     ) -> None:
         self._timer.cancel()
-        with self._lock:
-            # The connection goes back to the pool: from here on it is another question's.
-            self._socket = None
+        self.unwatch()
         _current.reset(self._token)
 
     @property
@@ -73,6 +72,11 @@ class Deadline:
             self._socket = sock
         if self.passed:
             self._hang_up()
+
+    def unwatch(self) -> None:
+        """Leave the socket alone from here on: it is about to be another question's."""
+        with self._lock:
+            self._socket = None
 
     def _hang_up(self) -> None:
         with self._lock:
@@ -122,11 +126,28 @@ class _WatchedTLSConnection(HTTPSConnection):
         return super().getresponse()
 
 
-class _WatchedPool(HTTPConnectionPool):
+class _HeedfulPool(HTTPConnectionPool):
+    def _get_conn(self, timeout: float | None = None) -> Any:
+        deadline = _current.get()
+        if deadline is not None and deadline.passed:
+            # Reading a failed try's answer to its end, which urllib3 does last, took what was left.
+            raise ReadTimeoutError(self, "", "The time for the question is up.")
+        return super()._get_conn(timeout)
+
+    def _put_conn(self, conn: Any) -> None:
+        # An answer's last byte and every failed try bring the connection here, while the question
+        # goes on; a moment later another thread may use it.
+        deadline = _current.get()
+        if deadline is not None:
+            deadline.unwatch()
+        super()._put_conn(conn)
+
+
+class _WatchedPool(_HeedfulPool):
     ConnectionCls = _WatchedConnection
 
 
-class _WatchedTLSPool(HTTPSConnectionPool):
+class _WatchedTLSPool(_HeedfulPool, HTTPSConnectionPool):
     ConnectionCls = _WatchedTLSConnection
 
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from openedx.constants import EDX_GRADE_MAX, EDX_GRADE_MIN, EDX_LETTER_GRADE_MAX_LENGTH
 
-_UNSTORABLE = {"Cc", "Cs"}
+# Control characters, lone surrogates, and the two separators that end a line as well.
+_UNSTORABLE = {"Cc", "Cs", "Zl", "Zp"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,262 @@
+"""What becomes of a question that fails: which error it is, and whether it was asked again."""
+
+import gzip
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from openedx import client as client_module
+from openedx.client import OpenEdxClient
+from openedx.client_factories import make_client
+from openedx.exceptions import (
+    OpenEdxError,
+    OpenEdxNonsense,
+    OpenEdxNotFound,
+    OpenEdxRefused,
+    OpenEdxThrottled,
+    OpenEdxTimeout,
+    OpenEdxUnreachable,
+)
+from openedx.scripted_server import Answer, ScriptedServer, http
+from openedx.simulator import Fault, SimulatedOpenEdx
+
+COURSE_ID = "course-v1:MITx+6.00x+1T2026"
+DEEP_JSON = "[" * 100_000
+
+
+@pytest.fixture
+def client(openedx: SimulatedOpenEdx) -> OpenEdxClient:
+    """A client of an Open edX where Alice has passed."""
+    openedx.enroll(COURSE_ID, "alice", passed=True, percent=0.85)
+    return make_client(openedx.url)
+
+
+def fail(client: OpenEdxClient) -> OpenEdxError:
+    """Ask for Alice's grade, and return why it did not come."""
+    with pytest.raises(OpenEdxError) as caught:
+        client.fetch_grade(COURSE_ID, "alice")
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "code", "retryable", "asked"),
+    [
+        pytest.param("401", OpenEdxRefused, "refused", False, 1, id="token expired"),
+        pytest.param("403", OpenEdxRefused, "refused", False, 1, id="not staff"),
+        pytest.param("404", OpenEdxNotFound, "not_found", False, 1, id="404"),
+        pytest.param("html:404", OpenEdxNotFound, "not_found", False, 1, id="404 of a proxy"),
+        pytest.param("429", OpenEdxThrottled, "throttled", True, 1, id="429"),
+        pytest.param("500", OpenEdxUnreachable, "unreachable", True, 1, id="500"),
+        pytest.param("502", OpenEdxUnreachable, "unreachable", True, 3, id="502"),
+        pytest.param("503", OpenEdxUnreachable, "unreachable", True, 3, id="503"),
+        pytest.param("504", OpenEdxUnreachable, "unreachable", True, 3, id="504"),
+        pytest.param("599", OpenEdxUnreachable, "unreachable", True, 1, id="599"),
+        pytest.param("close", OpenEdxUnreachable, "unreachable", True, 3, id="closed"),
+        pytest.param("truncated", OpenEdxUnreachable, "unreachable", True, 1, id="cut off"),
+        pytest.param("400", OpenEdxNonsense, "nonsense", True, 1, id="400"),
+        pytest.param("408", OpenEdxNonsense, "nonsense", True, 1, id="408"),
+        pytest.param("redirect", OpenEdxNonsense, "nonsense", True, 1, id="redirect"),
+        pytest.param("html", OpenEdxNonsense, "nonsense", True, 1, id="HTML with status 200"),
+        pytest.param("html:203", OpenEdxNonsense, "nonsense", True, 1, id="another success"),
+        pytest.param("malformed", OpenEdxNonsense, "nonsense", True, 1, id="broken JSON"),
+        pytest.param("json: ", OpenEdxNonsense, "nonsense", True, 1, id="a blank"),
+        pytest.param("json:\ufeff[]", OpenEdxNonsense, "nonsense", True, 1, id="a BOM"),
+        pytest.param(f"json:{DEEP_JSON}", OpenEdxNonsense, "nonsense", True, 1, id="deep JSON"),
+        pytest.param("empty-object", OpenEdxNonsense, "nonsense", True, 1, id="empty object"),
+    ],
+)
+def test_every_failure_has_its_error_and_is_asked_again_where_that_can_help(
+    openedx: SimulatedOpenEdx,
+    client: OpenEdxClient,
+    fault: str,
+    error: type[OpenEdxError],
+    code: str,
+    retryable: bool,
+    asked: int,
+):
+    openedx.set_fault(fault)
+
+    failure = fail(client)
+
+    assert type(failure) is error
+    assert (failure.code, failure.retryable) == (code, retryable)
+    assert "\n" not in str(failure)
+    assert "service-worker-token" not in str(failure)
+    assert openedx.request_count == asked
+
+
+@pytest.mark.parametrize("fault", ["502", "503", "504", "close"])
+def test_a_failure_that_passes_is_not_noticed(
+    openedx: SimulatedOpenEdx, client: OpenEdxClient, fault: str
+):
+    openedx.set_fault(Fault(fault, count=1))
+
+    assert client.fetch_grade(COURSE_ID, "alice").passed
+    assert openedx.request_count == 2
+
+
+def test_different_failures_in_a_row_may_pass(openedx: SimulatedOpenEdx, client: OpenEdxClient):
+    openedx.set_fault(Fault("503", count=1), Fault("close", count=1))
+
+    assert client.fetch_grade(COURSE_ID, "alice").passed
+    assert openedx.request_count == 3
+
+
+def test_a_learner_is_not_waited_for_as_long_as_open_edx_asks(
+    openedx: SimulatedOpenEdx, client: OpenEdxClient
+):
+    openedx.set_fault(Fault("503", count=1, retry_after=3600))
+
+    assert client.fetch_grade(COURSE_ID, "alice").passed
+
+
+class TestNotFound:
+    @pytest.mark.parametrize(
+        "code", ["user_does_not_exist", "user_not_enrolled", "course_not_open"]
+    )
+    def test_open_edx_tells_what_it_does_not_know(
+        self, openedx: SimulatedOpenEdx, client: OpenEdxClient, code: str
+    ):
+        openedx.set_fault(f"404:{code}")
+
+        failure = fail(client)
+
+        assert isinstance(failure, OpenEdxNotFound)
+        assert failure.error_code == code
+        assert code in str(failure)
+
+    @pytest.mark.parametrize(
+        "fault",
+        [
+            pytest.param("html:404", id="an HTML page"),
+            pytest.param("404:not\na word", id="two lines"),
+            pytest.param("404:ünknown", id="not ASCII"),
+            pytest.param("404: ", id="a blank"),
+        ],
+    )
+    def test_what_is_no_word_is_not_passed_on(
+        self, openedx: SimulatedOpenEdx, client: OpenEdxClient, fault: str
+    ):
+        openedx.set_fault(fault)
+
+        failure = fail(client)
+
+        assert isinstance(failure, OpenEdxNotFound)
+        assert failure.error_code is None
+        assert str(failure) == "Open edX does not know it (404)."
+
+
+class TestRetryAfter:
+    @pytest.mark.parametrize("status", ["429", "500", "503"])
+    def test_seconds_are_passed_on(
+        self, openedx: SimulatedOpenEdx, client: OpenEdxClient, status: str
+    ):
+        openedx.set_fault(f"{status}:120")
+
+        assert fail(client).retry_after == 120
+
+    def test_a_date_becomes_seconds(self, openedx: SimulatedOpenEdx, client: OpenEdxClient):
+        openedx.set_fault("429-date:3600")
+
+        assert fail(client).retry_after == pytest.approx(3600, abs=60)
+
+    @pytest.mark.parametrize(
+        ("header", "seconds"),
+        [
+            pytest.param("0", 0, id="zero"),
+            pytest.param("Wed, 21 Oct 2015 07:28:00 GMT", 0, id="a date gone by"),
+            pytest.param("soon", None, id="a word"),
+            pytest.param("-5", None, id="a negative number"),
+            pytest.param("1e3", None, id="a float"),
+            pytest.param("9" * 5000, None, id="five thousand digits"),
+            pytest.param("Mon, 99 Foo 2026 99:99:99 GMT", None, id="no date of a calendar"),
+            pytest.param("Fri, 31 Dec 999999 23:59:59 GMT", None, id="a year too far"),
+            pytest.param("", None, id="none"),
+        ],
+    )
+    def test_nonsense_is_none(
+        self, openedx: SimulatedOpenEdx, client: OpenEdxClient, header: str, seconds: float | None
+    ):
+        openedx.set_fault(Fault("429", retry_after=header))
+
+        assert fail(client).retry_after == seconds
+
+
+class TestNoConnection:
+    def test_a_refused_connection_is_no_timeout(self):
+        with socket.create_server(("127.0.0.1", 0)) as closed:
+            port = closed.getsockname()[1]
+
+        failure = fail(make_client(f"http://127.0.0.1:{port}"))
+
+        assert type(failure) is OpenEdxUnreachable
+
+    def test_an_answer_to_tls_in_clear_is_unreachable(self):
+        with ScriptedServer(Answer(http(b"[]"))) as server:
+            server_speaks_no_tls = f"https://127.0.0.1:{server.port}"
+            # It waits for the end of a head that never comes, as a web server would.
+            failure = fail(make_client(server_speaks_no_tls, connect_timeout=0.1, timeout=1.0))
+
+        assert isinstance(failure, OpenEdxUnreachable)
+
+    def test_missing_certificates_are_our_own_words_too(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", os.fspath(tmp_path / "missing.pem"))
+
+        failure = fail(make_client("https://127.0.0.1:1"))
+
+        assert type(failure) is OpenEdxUnreachable
+
+
+class TestOddBodies:
+    def test_an_answer_over_the_limit_is_nonsense(
+        self, openedx: SimulatedOpenEdx, client: OpenEdxClient, monkeypatch: pytest.MonkeyPatch
+    ):
+        openedx.set_grade(COURSE_ID, "alice", letter_grade="B" * 2000)
+        monkeypatch.setattr(client_module, "ANSWER_MAX", 1000)
+
+        failure = fail(client)
+
+        assert type(failure) is OpenEdxNonsense
+        assert "over 1000 bytes" in str(failure)
+
+    def test_the_limit_is_on_what_is_unpacked(self, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(client_module, "ANSWER_MAX", 100_000)
+        packed = gzip.compress(b" " * 10_000_000)
+
+        with ScriptedServer(Answer(http(packed, "Content-Encoding: gzip"))) as server:
+            failure = fail(make_client(server.url))
+
+        assert "over 100000 bytes" in str(failure)
+
+    @pytest.mark.parametrize(
+        ("answer", "error"),
+        [
+            pytest.param(http(b"[\xff]"), OpenEdxNonsense, id="not UTF-8"),
+            pytest.param(http(b"", status="204 No Content"), OpenEdxNonsense, id="no content"),
+            pytest.param(http(b"[]", "Content-Encoding: gzip"), OpenEdxUnreachable, id="no gzip"),
+            pytest.param(b"SSH-2.0-OpenSSH_9.2\r\n\r\n", OpenEdxUnreachable, id="not HTTP"),
+            pytest.param(
+                http(b"nonsense", "Transfer-Encoding: chunked", has_length=False),
+                OpenEdxUnreachable,
+                id="broken chunks",
+            ),
+            pytest.param(
+                http(b"[]", *(f"X-{number}: 1" for number in range(200))),
+                OpenEdxUnreachable,
+                id="200 headers",
+            ),
+            pytest.param(b"HTTP/1.1 200 OK\r\nContent-Le", OpenEdxNonsense, id="half a head"),
+        ],
+    )
+    def test_an_answer_that_breaks_http_is_one_of_our_errors(
+        self, answer: bytes, error: type[OpenEdxError]
+    ):
+        with ScriptedServer(Answer(answer, is_last=True)) as server:
+            failure = fail(make_client(server.url))
+
+        assert type(failure) is error
+        assert not isinstance(failure, OpenEdxTimeout)
