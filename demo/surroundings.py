@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import embedded_postgres
 from demo.failure import DemoFailed
-from main import embedded_postgres
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 FOLDER = Path(os.environ.get("DEMO_FOLDER") or CHECKOUT).resolve()

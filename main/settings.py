@@ -10,7 +10,8 @@ import environ
 from celery.schedules import crontab
 from django.core.exceptions import ImproperlyConfigured
 
-from main import embedded_postgres, logs
+import embedded_postgres
+from main import logs
 
 env = environ.Env()
 BASE_DIR = Path(__file__).resolve().parent.parent
