@@ -36,7 +36,7 @@ class CourseRunFactory(DjangoModelFactory):
 
     course = factory.SubFactory(CourseFactory)
     title = factory.LazyAttribute(lambda run: run.course.title)
-    run_tag = factory.Sequence(lambda n: f"{n % 3 + 1}T2026")
+    run_tag = factory.Sequence(lambda n: f"{n}T2026")
     courseware_id = factory.LazyAttribute(lambda run: f"{run.course.readable_id}+{run.run_tag}")
     start_date = datetime(2026, 1, 5, tzinfo=UTC)
     certificate_available_date = factory.LazyFunction(lambda: timezone.now() - timedelta(days=1))

@@ -9,7 +9,7 @@ from courses.api import generate_course_run_certificates
 log = logging.getLogger(__name__)
 
 
-@shared_task(acks_late=True)
+@shared_task
 def generate_course_certificates() -> None:
     """Sweep every eligible run: the net under the webhook. Repeatable; never raises for one run."""
     summary = generate_course_run_certificates()

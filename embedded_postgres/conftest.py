@@ -1,5 +1,6 @@
 """Real servers on folders of the tests' own, and real processes that use them."""
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -65,19 +66,22 @@ StartUser = Callable[..., User]
 
 @pytest.fixture
 def empty_folder(tmp_path: Path) -> Iterator[Path]:
-    """A folder that is not there yet."""
+    """A folder that is not there yet, alone in its parent folder."""
     path = tmp_path / ".postgres"
     yield path
     stop(path)
+    # pytest would keep the data for two more runs, and then take long to remove what is on disk.
+    shutil.rmtree(tmp_path)
 
 
 @pytest.fixture(scope="session")
-def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder whose server has run and was stopped. Who spoils its data takes a copy."""
     path = tmp_path_factory.mktemp("shared") / ".postgres"
     ensure_running(path)
     stop(path)
-    return path
+    yield path
+    shutil.rmtree(path)
 
 
 @pytest.fixture

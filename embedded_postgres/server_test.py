@@ -26,8 +26,8 @@ ensure_running(Path(sys.argv[1]))
 """
 
 
-def test_a_path_too_long_for_a_unix_socket_is_fine(shared_folder: Path, tmp_path: Path) -> None:
-    folder = tmp_path / ("a checkout in a long folder " * 6).strip() / ".postgres"
+def test_a_path_too_long_for_a_unix_socket_is_fine(shared_folder: Path, empty_folder: Path) -> None:
+    folder = empty_folder.parent / ("a checkout in a long folder " * 6).strip() / ".postgres"
     assert len(str(folder)) > 150
     shutil.copytree(shared_folder, folder)
 
@@ -62,9 +62,8 @@ def test_the_pid_and_port_of_a_crashed_server_may_be_others_by_now(folder: Path)
         assert answer(url, "SELECT 1") == 1
 
 
-def test_a_copy_of_the_folder_has_its_own_server(folder: Path, tmp_path: Path) -> None:
-    copy = tmp_path / "copy"
-    shutil.copytree(folder, copy)
+def test_a_copy_of_the_folder_has_its_own_server(folder: Path, empty_folder: Path) -> None:
+    copy = shutil.copytree(folder, empty_folder)
     url = ensure_running(folder)
 
     url_of_copy = ensure_running(copy)

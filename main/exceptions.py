@@ -6,8 +6,9 @@ from typing import Any
 from django.db import Error as DatabaseFailure
 from rest_framework import status
 from rest_framework.response import Response
-from rest_framework.views import exception_handler, set_rollback
+from rest_framework.views import exception_handler
 
+from courses.api.conflicts import describe_failure
 from openedx.exceptions import EventTooLarge, InvalidEvent, NotKnownHere, OpenEdxError
 
 log = logging.getLogger(__name__)
@@ -24,15 +25,12 @@ ERROR_STATUS: dict[type[Exception], int] = {
 def reply_to_exception(exc: Exception, context: dict[str, Any]) -> Response | None:
     """Return the JSON reply for an exception a view raised, None where it is not an expected one."""
     if isinstance(exc, DatabaseFailure):
-        # The text of a database's error can hold values of the rows it is about.
-        log.error("database failed", extra={"error": type(exc).__name__})
-        set_rollback()
+        log.error("database failed", extra=describe_failure(exc))
         return Response(
             {"error": "The database did not answer; please send the request again."},
             status=status.HTTP_503_SERVICE_UNAVAILABLE,
         )
     for error, code in ERROR_STATUS.items():
         if isinstance(exc, error):
-            set_rollback()
             return Response({"error": str(exc)}, status=code)
     return exception_handler(exc, context)

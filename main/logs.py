@@ -1,5 +1,7 @@
 """How a log line is made from a record."""
 
+import logging
+from http import HTTPStatus
 from typing import Any
 
 import structlog
@@ -12,6 +14,13 @@ def without_request(_logger: Any, _method: str, event: dict[str, Any]) -> dict[s
     """
     event.pop("request", None)
     return event
+
+
+class NotServiceUnavailable(logging.Filter):
+    """Leaves out Django's own ERROR for a reply of 503."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return getattr(record, "status_code", None) != HTTPStatus.SERVICE_UNAVAILABLE
 
 
 def formatter(*, as_json: bool) -> dict[str, Any]:

@@ -4,6 +4,7 @@
 unsafe: what is missing is named at start.
 """
 
+import warnings
 from pathlib import Path
 
 import environ
@@ -77,6 +78,8 @@ CELERY_BEAT_SCHEDULE = {
             hour=CRON_COURSE_CERTIFICATES_HOURS,
             day_of_week=CRON_COURSE_CERTIFICATES_DAYS,
         ),
+        # Without a worker for a day, one sweep is wanted afterwards and not twenty-four.
+        "options": {"expires": 3600},
     },
 }
 
@@ -95,7 +98,13 @@ DATABASES = {
 }
 # A thread gives its connection back while it waits for Open edX; the pool makes that cheap, and
 # bounds what one process takes of PostgreSQL's connections.
-DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
+DATABASES["default"].setdefault("OPTIONS", {})
+# Seconds. A webhook must not wait for a lock longer than its caller waits for the answer.
+DATABASES["default"]["OPTIONS"]["connect_timeout"] = 5
+DATABASES["default"]["OPTIONS"]["options"] = (
+    f"-c lock_timeout={int(1000 * env.float('DATABASE_LOCK_TIMEOUT', default=5.0))}"
+)
+DATABASES["default"]["OPTIONS"]["pool"] = {
     "min_size": 0,
     "max_size": env.int("DATABASE_POOL_SIZE", default=10),
     # Seconds a request waits for a connection before it is told that the database is away.
@@ -163,7 +172,9 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
+# The files are found in the packages too, so a missing STATIC_ROOT is nothing to warn of.
 WHITENOISE_USE_FINDERS = True
+warnings.filterwarnings("ignore", message="No directory at", module="whitenoise")
 WHITENOISE_AUTOREFRESH = DEBUG
 
 # TLS ends at the proxy in front, which sets X-Forwarded-Proto itself and drops a caller's own.
@@ -210,6 +221,7 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"fields": logs.formatter(as_json=not DEBUG)},
+    "filters": {"not_503": {"()": logs.NotServiceUnavailable}},
     "handlers": {
         "console": {"class": "logging.StreamHandler", "formatter": "fields"},
         "none": {"class": "logging.NullHandler"},
@@ -218,6 +230,11 @@ LOGGING = {
     # Django's own set-up gives this logger a second handler where DEBUG is on.
     "loggers": {
         "django": {"handlers": [], "propagate": True},
+        # A 503 is logged with its reason where it is decided.
+        "django.request": {"filters": ["not_503"]},
+        # Its warnings hold the address asked for, with the learner's username, which can be an
+        # e-mail address. What fails is reported in our own words.
+        "urllib3": {"level": "ERROR"},
         # A traceback at ERROR for each stray caller; that the request was bad is logged anyway.
         "django.security.DisallowedHost": {"handlers": ["none"], "propagate": False},
     },

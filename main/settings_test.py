@@ -75,6 +75,20 @@ def test_what_can_not_work_or_is_not_safe_is_named(change: dict[str, str], compl
     assert complaint in result.stderr
 
 
+def test_the_server_does_not_start_with_what_can_not_work():
+    result = subprocess.run(
+        [sys.executable, "-c", "import main.wsgi"],
+        cwd=ROOT,
+        env={**PRODUCTION, "PATH": os.environ["PATH"], "EDX_API_CLIENT_TIMEOUT": "31"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert result.returncode != 0
+    assert "main.E001" in result.stderr
+
+
 def test_the_tests_run_on_postgresql():
     assert connection.vendor == "postgresql"
 

@@ -6,6 +6,8 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 
 from django.conf import settings
+from django.core.checks import run_checks
+from django.core.exceptions import ImproperlyConfigured
 from django.core.wsgi import get_wsgi_application
 from django.utils.http import parse_header_parameters
 
@@ -15,6 +17,10 @@ if TYPE_CHECKING:
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "main.settings")
 
 _django = get_wsgi_application()
+
+# manage.py asks the checks before each command; a server that is started without it must too.
+if serious := [check for check in run_checks() if check.is_serious()]:
+    raise ImproperlyConfigured("\n".join(map(str, serious)))
 
 
 def application(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:

@@ -31,6 +31,8 @@ class GradePage:
     refused: list[tuple[str, User | None]]
     #: How many grades were of learners who have no account here.
     strangers: int = 0
+    #: Whether it answers a question about one learner.
+    is_of_one_learner: bool = False
 
 
 def get_edx_grades_with_users(
@@ -45,8 +47,13 @@ def get_edx_grades_with_users(
         yield from page.graded
 
 
-def fetch_grade_pages(course_run: HasCoursewareId, user: User | None = None) -> Iterator[GradePage]:
+def fetch_grade_pages(
+    course_run: HasCoursewareId, user: User | None = None, *, patient: bool = False
+) -> Iterator[GradePage]:
     """Yield the run's grades with their users page by page; one user's grade is a page of one.
+
+    A page that fails is asked for again, up to three times; one user's grade only where the caller
+    is `patient`, that is, where nobody waits for the answer.
 
     One query finds the users of a page. While Open edX is waited for, the thread holds no database
     connection. Raises OpenEdxError where Open edX could not tell, for one user also where its
@@ -57,7 +64,8 @@ def fetch_grade_pages(course_run: HasCoursewareId, user: User | None = None) -> 
         if edx_username is None:
             raise NoEdxUsername("The learner has no username on Open edX.")
         _release_database()
-        yield GradePage([(_client().fetch_grade(course_run.courseware_id, edx_username), user)], [])
+        grade = _client().fetch_grade(course_run.courseware_id, edx_username, patient=patient)
+        yield GradePage([(grade, user)], [], is_of_one_learner=True)
         return
     pages = _client().iter_grade_pages(course_run.courseware_id)
     while True:

@@ -490,6 +490,26 @@ def test_the_log_tells_receipt_validation_and_outcome_by_ids_alone(
     assert "0.91" not in text
 
 
+def test_a_username_that_is_an_address_is_in_no_log_line_of_a_failure(
+    run: CourseRun,
+    openedx: SimulatedOpenEdx,
+    staff_token: str,
+    knock: Knock,
+    caplog: pytest.LogCaptureFixture,
+):
+    dana = UserFactory.create(openedx_user__edx_username="dana@example.com")
+    openedx.set_fault("close")
+    caplog.set_level(logging.DEBUG)
+
+    response = knock(WEBHOOK, event_of(dana, run), token=staff_token)
+
+    assert response.status_code == 503
+    told = [f"{record.getMessage()} {vars(record)}" for record in caplog.records]
+    assert any("could not tell" in line for line in told)
+    assert not [line for line in told if "dana" in line]
+    assert not [line for line in told if "Service Unavailable" in line]
+
+
 @pytest.mark.parametrize(
     ("fault", "level"), [("500", "WARNING"), ("429", "WARNING"), ("401", "ERROR"), ("403", "ERROR")]
 )

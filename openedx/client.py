@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.cookiejar import DefaultCookiePolicy
-from typing import Final
+from typing import Final, TypeVar
 from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
 import requests
@@ -39,6 +39,7 @@ PAGE_RETRY_AFTER_MAX: Final = 300.0
 ANSWER_MAX: Final = 64 * 1024 * 1024
 _CHUNK: Final = 64 * 1024
 
+Read = TypeVar("Read")
 GradeRecords = list[EdxGrade | RefusedGrade]
 
 
@@ -70,10 +71,10 @@ class OpenEdxClient:
     """Asks one Open edX. Connections are kept and shared; threads may use one client together."""
 
     def __init__(
-        self, settings: OpenEdxClientSettings, *, sleep: Callable[[float], None] = time.sleep
+        self, settings: OpenEdxClientSettings, *, sleep: Callable[[float], None] | None = None
     ) -> None:
         self._settings = settings
-        self._sleep = sleep
+        self._sleep = sleep or _sleep
         self._base = settings.base_url.rstrip("/")
         # A host can have two addresses, each tried for this long; half the time at most is spent
         # on finding out that nobody is there, and the other half is left for a second try.
@@ -81,27 +82,23 @@ class OpenEdxClient:
         self._read_timeout = min(settings.read_timeout, settings.timeout)
         self._session = self._open_session()
 
-    def fetch_grade(self, course_id: str, username: str) -> EdxGrade:
+    def fetch_grade(self, course_id: str, username: str, *, patient: bool = False) -> EdxGrade:
         """Return the learner's grade in the course.
+
+        The question is over within the time-out, its retries included; a `patient` caller's is
+        asked again like a page that fails.
 
         Raises OpenEdxError: UnusableGrade where Open edX answered without a grade of exactly this
         learner in exactly this course, and the others as `openedx.exceptions` describes them.
         """
-        answer = self._get(
-            self._grades_url(course_id),
-            {"username": username},
-            Deadline(self._settings.timeout, retry_margin=2 * self._connect_timeout),
-        )
-        if not isinstance(answer, list):
-            raise OpenEdxNonsense("Open edX answered a learner's grade without a list.")
-        if len(answer) != 1:
-            raise UnusableGrade(f"Open edX answered {len(answer)} grades of one learner.")
-        grade = parse_grade(answer[0], course_id=course_id)
-        if isinstance(grade, RefusedGrade):
-            raise UnusableGrade(f"Open edX's grade of the learner is refused: {grade.reason}.")
-        if grade.username != username:
-            raise UnusableGrade("Open edX answered the grade of another learner.")
-        return grade
+        url, parameters = self._grades_url(course_id), {"username": username}
+        if patient:
+            return self._ask_again(
+                url, parameters, lambda answer: _only(answer, course_id, username)
+            )
+        margin = 2 * self._connect_timeout
+        answer = self._get(url, parameters, Deadline(self._settings.timeout, retry_margin=margin))
+        return _only(answer, course_id, username)
 
     def iter_grade_pages(self, course_id: str) -> Iterator[GradeRecords]:
         """Yield the grades of the course's learners page by page, each as soon as it is there.
@@ -114,7 +111,7 @@ class OpenEdxClient:
         parameters: dict[str, str] | None = {"page_size": str(self._settings.page_size)}
         seen = set()
         while True:
-            records, following = self._get_page(url, parameters)
+            records, following = self._ask_again(url, parameters, _page)
             yield [parse_grade(record, course_id=course_id) for record in records]
             if following in (None, ""):
                 return
@@ -150,13 +147,15 @@ class OpenEdxClient:
     def _grades_url(self, course_id: str) -> str:
         return f"{self._base}/api/grades/v1/courses/{quote(course_id, safe='')}/"
 
-    def _get_page(self, url: str, parameters: dict[str, str] | None) -> tuple[list[object], object]:
-        """Return a page's records, and what it says of where the next one is."""
+    def _ask_again(
+        self, url: str, parameters: dict[str, str] | None, read: Callable[[object], Read]
+    ) -> Read:
+        """Return what `read` makes of the answer, asking up to three times more where it fails."""
         for retry in range(PAGE_RETRIES + 1):
             try:
                 # The tries are counted here, so each is a single one.
                 deadline = Deadline(self._settings.timeout, retry_margin=None)
-                return _page(self._get(url, parameters, deadline))
+                return read(self._get(url, parameters, deadline))
             except OpenEdxError as error:
                 wait = error.retry_after
                 if wait is None:
@@ -201,6 +200,10 @@ class OpenEdxClient:
         if page.hostname != base.hostname or _port(page) not in (_port(base), None):
             raise OpenEdxNonsense("Open edX's next page is on another origin.")
         return urlunsplit((base.scheme, base.netloc, page.path, page.query, ""))
+
+
+def _sleep(seconds: float) -> None:
+    time.sleep(seconds)
 
 
 def _split(address: str) -> SplitResult:
@@ -285,6 +288,20 @@ def _error_code(body: bytes) -> str | None:
     code = answer.get("error_code") if isinstance(answer, dict) else None
     # It ends in our log: a word, or nothing.
     return code if isinstance(code, str) and code.isascii() and code.isidentifier() else None
+
+
+def _only(answer: object, course_id: str, username: str) -> EdxGrade:
+    """Return the one grade in the answer, which is this learner's in this course."""
+    if not isinstance(answer, list):
+        raise OpenEdxNonsense("Open edX answered a learner's grade without a list.")
+    if len(answer) != 1:
+        raise UnusableGrade(f"Open edX answered {len(answer)} grades of one learner.")
+    grade = parse_grade(answer[0], course_id=course_id)
+    if isinstance(grade, RefusedGrade):
+        raise UnusableGrade(f"Open edX's grade of the learner is refused: {grade.reason}.")
+    if grade.username != username:
+        raise UnusableGrade("Open edX answered the grade of another learner.")
+    return grade
 
 
 def _page(answer: object) -> tuple[list[object], object]:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import IO, Any, TypeVar
 
+from django.http import UnreadablePostError
 from rest_framework.decorators import (
     content_negotiation_class,
     metadata_class,
@@ -38,7 +39,10 @@ class EventParser(BaseParser):
         media_type: str | None = None,  # noqa: ARG002
         parser_context: Mapping[str, Any] | None = None,  # noqa: ARG002
     ) -> Any:
-        body = stream.read(EVENT_MAX_BYTES + 1)
+        try:
+            body = stream.read(EVENT_MAX_BYTES + 1)
+        except UnreadablePostError as error:
+            raise InvalidEvent("The body broke off.") from error
         if len(body) > EVENT_MAX_BYTES:
             raise EventTooLarge(f"The body is over {EVENT_MAX_BYTES // 1024} KiB.")
         try:
@@ -83,8 +87,9 @@ def read_event(request: Request, serializer_class: type[Serializer[Any]]) -> dic
 
     Raises UnsupportedMediaType (415), EventTooLarge (413), InvalidEvent (400), in this order.
     """
-    # Django REST framework looks for a parser only where there is a body.
-    if DefaultContentNegotiation().select_parser(request, request.parsers or []) is None:
+    # By name: Django REST framework takes a wildcard for a match, and looks where there is a body.
+    media_type = (request.content_type or "").partition(";")[0].strip().lower()
+    if media_type != EventParser.media_type:
         raise UnsupportedMediaType(request.content_type or "")
     event = request.data
     if not isinstance(event, dict):

@@ -4,7 +4,11 @@ from django.urls import path
 
 from openedx.views import edx_certificate_webhook, edx_enrollment_webhook
 
+# Each door has a second, unnamed address without the slash at the end: Django would send a caller
+# who forgot it there by a redirect, and a POST arrives as a GET.
 urlpatterns = [
+    path("openedx_webhook/certificate", edx_certificate_webhook),
+    path("openedx_webhook/enrollment", edx_enrollment_webhook),
     path(
         "openedx_webhook/certificate/",
         edx_certificate_webhook,

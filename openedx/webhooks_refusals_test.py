@@ -155,6 +155,9 @@ class TestContentType:
             "multipart/form-data; boundary=x",
             "application/xml",
             "text/json",
+            "*/*",
+            "application/*",
+            "application/jsonp",
             "nonsense",
             "",
         ],
@@ -193,6 +196,17 @@ class TestContentType:
         )
 
         refused(response, 400, "error")
+
+
+def test_the_slash_at_the_end_may_be_missing(webhook: str, staff_token: str, client: Client):
+    response = client.post(
+        reverse(webhook).rstrip("/"),
+        b"{}",
+        "application/json",
+        headers={"authorization": f"Bearer {staff_token}"},
+    )
+
+    refused(response, 400, "error")
 
 
 class TestSize:

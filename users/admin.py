@@ -22,7 +22,8 @@ def find_users(word: str) -> QuerySet[Any]:
 
     A whole address that exists means its owner; any other word is the start of an address (without
     regard to case), of a username, or of a username on Open edX. The ways are united and not joined
-    by OR, so that each can use its index among a million users.
+    by OR, so that each can use its index among a million users; the start of an address does so
+    where the database's collation is C, as it is in development.
     """
     address = Lower(Value(word))
     users = User.objects.annotate(email_lower=Lower("email"))

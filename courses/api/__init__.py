@@ -12,7 +12,6 @@ from courses.api.generation import (
     GenerationSummary,
     count_learners_to_sweep,
     generate_course_run_certificates,
-    sweep_course_runs,
 )
 from courses.api.grades import ensure_course_run_grade, override_user_grade
 
@@ -29,5 +28,4 @@ __all__ = [
     "manage_course_run_certificate_access",
     "override_user_grade",
     "process_course_run_grade_certificate",
-    "sweep_course_runs",
 ]

@@ -6,9 +6,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import Q, QuerySet
 
+from courses.api.conflicts import repeat_on_conflict
+from courses.api.grades import lock_certificate, lock_grade
 from courses.models import (
     CourseRun,
     CourseRunCertificate,
@@ -77,8 +79,7 @@ def process_course_run_grade_certificate(
 ) -> tuple[CourseRunCertificate | None, bool, bool]:
     """Bring the learner's certificate in line with the stored grade.
 
-    Repeatable, also at the same time. The dates of the run are not asked; `settle_certificate` has
-    the rules. `should_force_create` is an administrator's act: it waives that the learner passed
+    Repeatable, also at the same time. The dates of the run are not asked; `decide` has the rules. `should_force_create` is an administrator's act: it waives that the learner passed
     and that the enrollment is active and paid.
 
     Returns (the learner's certificate or None, created, deleted); a revoked one is returned too.
@@ -97,19 +98,67 @@ def settle_certificate(
     """Create or delete the certificate as the stored grade says, and return what was decided.
 
     The grade is read again under a lock, so that a pass with an old copy can't undo what an
-    administrator did meanwhile. A grade of 0.0 deletes the certificate, due or not. A revoked
-    certificate stays as it is.
+    administrator did meanwhile. `decide` has the rules.
 
     Args:
         course_run_grade: whose row decides.
         is_due: whether the date has come for a certificate to be created.
         waive_eligibility: an administrator's word that the learner shall have it.
     """
-    try:
-        return _settle(course_run_grade, is_due, waive_eligibility)
-    except IntegrityError:
-        # A simultaneous pass created it between our look and our insert: now it is there to see.
-        return _settle(course_run_grade, is_due, waive_eligibility)
+    return _settle(course_run_grade, is_due, waive_eligibility)
+
+
+@repeat_on_conflict
+@transaction.atomic
+def _settle(
+    course_run_grade: CourseRunGrade, is_due: bool, waive_eligibility: bool
+) -> CertificateDecision:
+    user, course_run = course_run_grade.user, course_run_grade.course_run
+    grade = lock_grade(user, course_run)
+    certificate = lock_certificate(user, course_run)
+    if grade is None:
+        # Deleted since: nothing is left that could earn or cost a certificate.
+        return unchanged(certificate)
+    return decide(grade, certificate, is_due=is_due, waive_eligibility=waive_eligibility)
+
+
+def unchanged(certificate: CourseRunCertificate | None) -> CertificateDecision:
+    """Return how things stand where no grade decides anything."""
+    if certificate is None:
+        return CertificateDecision(CertificateOutcome.NOT_PASSED)
+    outcome = CertificateOutcome.REVOKED if certificate.is_revoked else CertificateOutcome.EXISTS
+    return CertificateDecision(outcome, certificate)
+
+
+def decide(
+    grade: CourseRunGrade,
+    certificate: CourseRunCertificate | None,
+    *,
+    is_due: bool,
+    waive_eligibility: bool = False,
+) -> CertificateDecision:
+    """Apply the rules of a certificate, inside the caller's transaction.
+
+    `grade` and `certificate` are the learner's rows, locked by the caller. A grade of 0.0 deletes
+    the certificate, due or not. A revoked certificate stays as it is.
+    """
+    takes_away = grade.grade == NO_CERTIFICATE_GRADE
+    if certificate is not None:
+        if certificate.is_revoked or not takes_away:
+            return unchanged(certificate)
+        _delete(certificate, grade)
+        return CertificateDecision(CertificateOutcome.DELETED)
+    if takes_away or not (waive_eligibility or grade.passed):
+        return CertificateDecision(CertificateOutcome.NOT_PASSED)
+    if not waive_eligibility and not grade.is_certificate_eligible:
+        return CertificateDecision(CertificateOutcome.NO_PAID_ENROLLMENT)
+    if not is_due:
+        return CertificateDecision(CertificateOutcome.NOT_DUE)
+    certificate = CourseRunCertificate.all_objects.create(
+        user_id=grade.user_id, course_run=grade.course_run
+    )
+    log.info("certificate created", extra=_ids(grade))
+    return CertificateDecision(CertificateOutcome.CREATED, certificate)
 
 
 def manage_course_run_certificate_access(
@@ -137,42 +186,6 @@ def manage_course_run_certificate_access(
         extra={"user_id": user.pk, "course_id": courseware_id},
     )
     return True
-
-
-@transaction.atomic
-def _settle(
-    course_run_grade: CourseRunGrade, is_due: bool, waive_eligibility: bool
-) -> CertificateDecision:
-    grade = (
-        CourseRunGrade.objects.select_for_update(of=("self",))
-        .select_related("course_run")
-        .get(pk=course_run_grade.pk)
-    )
-    certificate = (
-        CourseRunCertificate.all_objects.select_for_update(of=("self",))
-        .filter(user_id=grade.user_id, course_run_id=grade.course_run_id)
-        .first()
-    )
-    if certificate is not None and certificate.is_revoked:
-        return CertificateDecision(CertificateOutcome.REVOKED, certificate)
-    if grade.grade == NO_CERTIFICATE_GRADE:
-        if certificate is None:
-            return CertificateDecision(CertificateOutcome.NOT_PASSED)
-        _delete(certificate, grade)
-        return CertificateDecision(CertificateOutcome.DELETED)
-    if certificate is not None:
-        return CertificateDecision(CertificateOutcome.EXISTS, certificate)
-    if not waive_eligibility and not grade.passed:
-        return CertificateDecision(CertificateOutcome.NOT_PASSED)
-    if not waive_eligibility and not grade.is_certificate_eligible:
-        return CertificateDecision(CertificateOutcome.NO_PAID_ENROLLMENT)
-    if not is_due:
-        return CertificateDecision(CertificateOutcome.NOT_DUE)
-    certificate = CourseRunCertificate.all_objects.create(
-        user_id=grade.user_id, course_run=grade.course_run
-    )
-    log.info("certificate created", extra=_ids(grade))
-    return CertificateDecision(CertificateOutcome.CREATED, certificate)
 
 
 def _delete(certificate: CourseRunCertificate, grade: CourseRunGrade) -> None:

@@ -113,6 +113,12 @@ class TestProcess:
         assert process_course_run_grade_certificate(old_copy) == (None, False, False)
         assert not CourseRunCertificate.all_objects.exists()
 
+    def test_a_grade_that_is_gone_earns_nothing(self, dana: User, run: CourseRun):
+        grade = CourseRunGradeFactory.create(user=dana, course_run=run)
+        CourseRunGrade.objects.all().delete()
+
+        assert process_course_run_grade_certificate(grade) == (None, False, False)
+
 
 class TestAccess:
     def test_a_certificate_is_revoked_and_given_back(self, dana: User, run: CourseRun):

@@ -3,8 +3,9 @@
 import logging
 from typing import TypedDict, Unpack
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
+from courses.api.conflicts import repeat_on_conflict
 from courses.models import CourseRun, CourseRunEnrollment, CourseRunEnrollmentAudit
 from courses.models.audit import snapshot
 from openedx.constants import EDX_ENROLLMENT_AUDIT_MODE, EDX_ENROLLMENTS_PAID_MODES
@@ -38,11 +39,7 @@ def create_local_enrollment(
 
     Returns (the enrollment, whether it is new).
     """
-    try:
-        return _mirror(user, run, mode)
-    except IntegrityError:
-        # The same event came twice at once, and the other was faster.
-        return _mirror(user, run, mode)
+    return _mirror(user, run, mode)
 
 
 @transaction.atomic
@@ -77,6 +74,7 @@ def change_enrollment(
     return enrollment
 
 
+@repeat_on_conflict
 @transaction.atomic
 def _mirror(user: User, run: CourseRun, mode: str) -> tuple[CourseRunEnrollment, bool]:
     enrollment = (

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+import time_machine
 from django.db import OperationalError, connection
 from django.utils import timezone
 
@@ -11,7 +12,6 @@ from courses.api import (
     GenerationSummary,
     generate_course_run_certificates,
     get_certificate_grade_eligible_runs,
-    sweep_course_runs,
 )
 from courses.conftest import FAILED, PASSED, Enrolls
 from courses.factories import (
@@ -63,6 +63,12 @@ class TestWhichRuns:
         )
 
         assert (run in get_certificate_grade_eligible_runs(now)) is is_eligible
+
+    def test_a_run_closes_exactly_when_the_window_does(self):
+        now = timezone.now()
+        closing = CourseRunFactory.create(certificate_available_date=now - days(31))
+
+        assert closing not in get_certificate_grade_eligible_runs(now)
 
     def test_the_window_is_a_setting(self, settings):
         settings.CERTIFICATE_CREATION_WINDOW_IN_DAYS = 100
@@ -227,6 +233,16 @@ class TestWhen:
         assert summary.grades["created"] == 1
         expected = CertificateOutcome.CREATED if is_due or force else CertificateOutcome.NOT_DUE
         assert summary.certificates == {expected: 1}
+
+    def test_the_date_itself_is_due(self, enrolled: Enrolls):
+        date = timezone.now()
+        run = CourseRunFactory.create(certificate_available_date=date)
+        dana = enrolled(run)
+
+        with time_machine.travel(date, tick=False):
+            generate_course_run_certificates()
+
+        assert has_certificate(dana, run)
 
 
 class TestWho:
@@ -397,6 +413,34 @@ class TestFailures:
         (line,) = [record for record in caplog.records if record.levelname == "ERROR"]
         assert vars(line)["user_id"] == odd.pk
 
+    def test_a_deadlock_of_one_learner_stops_nobody_else(
+        self, run: CourseRun, enrolled: Enrolls, caplog: pytest.LogCaptureFixture
+    ):
+        before, odd, after = enrolled(run), enrolled(run), enrolled(run)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"""
+                CREATE FUNCTION only_for_this_test() RETURNS trigger LANGUAGE plpgsql AS
+                $$ BEGIN
+                  IF NEW.user_id = {odd.pk} THEN
+                    RAISE 'deadlock over learner secret' USING ERRCODE = '40P01';
+                  END IF;
+                  RETURN NEW;
+                END $$;
+                CREATE TRIGGER only_for_this_test BEFORE INSERT ON courses_courserungrade
+                FOR EACH ROW EXECUTE FUNCTION only_for_this_test()
+                """
+            )
+
+        summary = generate_course_run_certificates()
+
+        assert has_certificate(before, run)
+        assert has_certificate(after, run)
+        assert (summary.failed_learners, summary.failed_runs) == (1, [])
+        (line,) = [record for record in caplog.records if record.levelname == "ERROR"]
+        assert (vars(line)["user_id"], vars(line)["sqlstate"]) == (odd.pk, "40P01")
+        assert "secret" not in str(vars(line))
+
     @pytest.mark.parametrize("page", [1, 2, 3])
     def test_a_page_that_fails_for_good_loses_its_run_alone_and_no_page_before_it(
         self,
@@ -456,6 +500,19 @@ class TestFailures:
 
         assert summary.failed_runs == [failing.courseware_id]
         assert has_certificate(dana, healthy)
+
+    @pytest.mark.parametrize("fault", ["500", "429:0", "empty-list"])
+    def test_one_user_over_the_runs_is_asked_for_again(
+        self, fault: str, run: CourseRun, enrolled: Enrolls, openedx: SimulatedOpenEdx
+    ):
+        dana = enrolled(run)
+        openedx.set_fault(Fault.parse(fault, count=3))
+
+        summary = generate_course_run_certificates(user=dana)
+
+        assert has_certificate(dana, run)
+        assert summary.failures == 0
+        assert openedx.request_count == 4
 
     def test_one_user_without_a_username_there_fails_each_run_and_raises_nothing(
         self, run: CourseRun
@@ -520,7 +577,10 @@ class TestFailures:
             generate_course_run_certificates(user=dana, course_run=run)
 
 
-def test_the_summary_counts_every_learner_once(run: CourseRun, enrolled: Enrolls):
+def test_the_summary_counts_every_learner_once(
+    run: CourseRun, enrolled: Enrolls, openedx: SimulatedOpenEdx
+):
+    openedx.enroll(run.courseware_id, "stranger", **PASSED)
     enrolled(run)
     enrolled(run, mode="audit")
     enrolled(run, **FAILED)
@@ -531,6 +591,7 @@ def test_the_summary_counts_every_learner_once(run: CourseRun, enrolled: Enrolls
     counts = summary.as_dict()
     assert counts["runs"] == 1
     assert counts["learners"] == 4
+    assert counts["strangers"] == 1
     assert counts["grades_created"] == 3
     assert counts["grades_refused"] == 1
     assert (
@@ -548,6 +609,6 @@ def test_progress_is_reported_page_by_page(run: CourseRun, enrolled: Enrolls, se
     def report(summary: GenerationSummary) -> None:
         seen.append(summary.learners)
 
-    sweep_course_runs(report=report)
+    generate_course_run_certificates(report=report)
 
     assert seen == [2, 4, 5, 5]

@@ -1,12 +1,13 @@
 """Storing grades: Open edX's, and an administrator's."""
 
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.utils import timezone
 
+from courses.api.conflicts import repeat_on_conflict
 from courses.models import CourseRun, CourseRunCertificate, CourseRunGrade, CourseRunGradeAudit
 from courses.models.audit import snapshot
 from courses.models.grade import NO_CERTIFICATE_GRADE
@@ -42,12 +43,17 @@ def ensure_course_run_grade(
 
     Raises IntegrityError for a percent out of the column's range.
     """
-    try:
-        return _store_reported_grade(user, course_run, edx_grade, should_update)
-    except IntegrityError:
-        # A simultaneous pass stored the learner's first grade between our look and our insert.
-        # Where the grade itself is the reason, the same error comes again.
-        return _store_reported_grade(user, course_run, edx_grade, should_update)
+    return _ensure(user, course_run, edx_grade, should_update)
+
+
+@repeat_on_conflict
+@transaction.atomic
+def _ensure(
+    user: User, course_run: CourseRun, edx_grade: ReportedGrade, should_update: bool
+) -> tuple[CourseRunGrade | None, bool, bool]:
+    stored = lock_grade(user, course_run)
+    certificate = lock_certificate(user, course_run)
+    return store_reported_grade(user, course_run, edx_grade, stored, certificate, should_update)
 
 
 def is_held_back(stored: CourseRunGrade | None, edx_grade: ReportedGrade) -> bool:
@@ -107,18 +113,52 @@ def override_user_grade(
     return grade
 
 
-@transaction.atomic
-def _store_reported_grade(
-    user: User, course_run: CourseRun, edx_grade: ReportedGrade, should_update: bool
-) -> tuple[CourseRunGrade | None, bool, bool]:
-    stored = (
+def lock_grade(user: User, course_run: CourseRun) -> CourseRunGrade | None:
+    """Return the stored grade, locked until the transaction ends; None where there is none.
+
+    Whoever locks a learner's grade and certificate locks the grade first.
+    """
+    grade = (
         CourseRunGrade.objects.select_for_update(of=("self",))
         .filter(user=user, course_run=course_run)
         .first()
     )
+    if grade is not None:
+        # In hand already: no query when they are asked for.
+        grade.user, grade.course_run = user, course_run
+    return grade
+
+
+def lock_certificate(user: User, course_run: CourseRun) -> CourseRunCertificate | None:
+    """Return the certificate, revoked or not, locked until the transaction ends; None without."""
+    return (
+        CourseRunCertificate.all_objects.select_for_update(of=("self",))
+        .filter(user=user, course_run=course_run)
+        .first()
+    )
+
+
+def store_reported_grade(
+    user: User,
+    course_run: CourseRun,
+    edx_grade: ReportedGrade,
+    stored: CourseRunGrade | None,
+    certificate: CourseRunCertificate | None,
+    should_update: bool,
+) -> tuple[CourseRunGrade | None, bool, bool]:
+    """Do what `ensure_course_run_grade` does, inside the caller's transaction.
+
+    `stored` and `certificate` are the learner's rows, locked by the caller.
+    """
+    is_zero = edx_grade.percent == NO_CERTIFICATE_GRADE
+    if certificate is not None and certificate.zero_reported_on is not None and not is_zero:
+        # Another grade came, so the 0.0 that was held back was the mistake it looked like.
+        _note_zero(certificate, None)
     if stored is not None and (not should_update or stored.set_by_admin):
         return stored, False, False
-    if is_held_back(stored, edx_grade) and not _zero_is_confirmed(user, course_run):
+    would_take_away = certificate is not None and is_held_back(stored, edx_grade)
+    if certificate is not None and would_take_away and not _is_confirmed(certificate):
+        _log_held_back(user, course_run, certificate)
         return stored, False, False
     reported = {
         "grade": edx_grade.percent,
@@ -138,30 +178,29 @@ def _store_reported_grade(
     return stored, False, True
 
 
-def _zero_is_confirmed(user: User, course_run: CourseRun) -> bool:
+def _is_confirmed(certificate: CourseRunCertificate) -> bool:
     """Return whether a reported 0.0 counts now; note the first report where it does not."""
-    certificate = (
-        CourseRunCertificate.all_objects.select_for_update(of=("self",))
-        .filter(user=user, course_run=course_run)
-        .first()
-    )
-    if certificate is None:
-        return True
     now = timezone.now()
     if certificate.zero_reported_on is None:
-        certificate.zero_reported_on = now
-        certificate.save(update_fields=["zero_reported_on", "updated_on"])
-    if now - certificate.zero_reported_on >= ZERO_GRADE_CONFIRMATION:
-        return True
+        _note_zero(certificate, now)
+        return False
+    return now - certificate.zero_reported_on >= ZERO_GRADE_CONFIRMATION
+
+
+def _note_zero(certificate: CourseRunCertificate, reported_on: datetime | None) -> None:
+    certificate.zero_reported_on = reported_on
+    certificate.save(update_fields=["zero_reported_on", "updated_on"])
+
+
+def _log_held_back(user: User, course_run: CourseRun, certificate: CourseRunCertificate) -> None:
     log.warning(
         "report that would take a certificate away is held back until it is confirmed",
         extra={
             "user_id": user.pk,
             "course_id": course_run.courseware_id,
-            "first_reported_on": certificate.zero_reported_on.isoformat(),
+            "first_reported_on": str(certificate.zero_reported_on),
         },
     )
-    return False
 
 
 def _audit(grade: CourseRunGrade, before: dict[str, object], acting_user: User | None) -> None:

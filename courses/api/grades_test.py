@@ -140,8 +140,8 @@ class TestZeroFromOpenEdx:
 
     @pytest.mark.parametrize(
         ("hours", "is_acted_on"),
-        [([0, 19.9], False), ([0, 20], True), ([0, 48], True), ([0, 1, 2, 19], False)],
-        ids=["19.9 hours", "20 hours", "two days", "often within the day"],
+        [([0, 19.99], False), ([0, 20], True), ([0, 48], True), ([0, 1, 2, 19], False)],
+        ids=["19.99 hours", "20 hours", "two days", "often within the day"],
     )
     def test_it_counts_when_reported_again_20_hours_later(
         self,
@@ -184,6 +184,21 @@ class TestZeroFromOpenEdx:
         self.zero_at(41, openedx, run, dana)
 
         assert not CourseRunCertificate.all_objects.exists()
+
+    def test_the_note_is_kept_and_dropped_by_whoever_stores_the_grade(
+        self, run: CourseRun, dana: User
+    ):
+        CourseRunGradeFactory.create(user=dana, course_run=run)
+        CourseRunCertificateFactory.create(user=dana, course_run=run)
+
+        for hours, percent in ((0, 0.0), (10, 0.85), (21, 0.0)):
+            with time_machine.travel(NOON + timedelta(hours=hours), tick=False):
+                grade, _, _ = ensure_course_run_grade(
+                    dana, run, Reported(percent=percent), should_update=True
+                )
+                process_course_run_grade_certificate(grade)
+
+        assert CourseRunCertificate.objects.filter(user=dana).exists()
 
     def test_a_revoked_certificate_survives_it(
         self, run: CourseRun, dana: User, openedx: SimulatedOpenEdx

@@ -9,17 +9,19 @@ from django.core.management.base import (
     CommandParser,
     DjangoHelpFormatter,
 )
+from django.db import Error as DatabaseFailure
 from tqdm import tqdm
 
 from courses.api import (
     CertificateOutcome,
     GenerationSummary,
     count_learners_to_sweep,
+    generate_course_run_certificates,
     manage_course_run_certificate_access,
     override_user_grade,
     process_course_run_grade_certificate,
-    sweep_course_runs,
 )
+from courses.api.conflicts import describe_failure
 from courses.models import CourseRun
 from openedx.constants import EDX_GRADE_MAX, EDX_GRADE_MIN, EDX_LETTER_GRADE_MAX_LENGTH
 from openedx.exceptions import OpenEdxError
@@ -133,9 +135,13 @@ class Command(BaseCommand):
                 bar.update(summary.learners - bar.n)
 
             try:
-                summary = sweep_course_runs(user, run, force, report=report)
+                summary = generate_course_run_certificates(user, run, force, report=report)
             except OpenEdxError as error:
-                raise CommandError(f"{error} Nothing was changed; try again later.") from error
+                advice = "Try again later." if error.retryable else "Trying again will not help."
+                raise CommandError(f"{error} Nothing was changed. {advice}") from error
+            except DatabaseFailure as error:
+                # Its text can hold values of the learner's row.
+                raise CommandError(f"The database failed: {describe_failure(error)}.") from None
             # It was about as many: only Open edX knows how many it lists.
             bar.total = bar.n
         if user is not None and run is not None:

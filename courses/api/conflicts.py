@@ -1,0 +1,55 @@
+"""What to do when the database says no."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+from django.db import Error as DatabaseFailure
+from django.db import IntegrityError, InterfaceError
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+# Classes of SQLSTATE in which the server itself is out of reach: connection, resources, shutdown.
+_AWAY = ("08", "53", "57P")
+
+
+def repeat_on_conflict(act: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """Run the act once more where a simultaneous one inserted its row between look and insert.
+
+    The second time the row is there to see. Where the values themselves are refused, the same
+    IntegrityError comes again. The act must be a transaction of its own.
+    """
+
+    @wraps(act)
+    def run(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        try:
+            return act(*args, **kwargs)
+        except IntegrityError:
+            return act(*args, **kwargs)
+
+    return run
+
+
+def is_database_away(error: DatabaseFailure) -> bool:
+    """Return whether the server can't be reached, so that another row would fare no better.
+
+    A deadlock or a lock that took too long is an OperationalError too, and is this row's affair.
+    """
+    state = _cause(error, "sqlstate")
+    return isinstance(error, InterfaceError) or state is None or state.startswith(_AWAY)
+
+
+def describe_failure(error: DatabaseFailure) -> dict[str, str | None]:
+    """Return what of the error may be logged: never its text, which can hold values of the row."""
+    diagnosis = getattr(error.__cause__, "diag", None)
+    return {
+        "error": type(error).__name__,
+        "sqlstate": _cause(error, "sqlstate"),
+        "table": getattr(diagnosis, "table_name", None),
+        "constraint": getattr(diagnosis, "constraint_name", None),
+    }
+
+
+def _cause(error: DatabaseFailure, name: str) -> str | None:
+    return getattr(error.__cause__, name, None)
