@@ -198,6 +198,24 @@ def test_what_a_hostile_client_sends_is_refused_in_json_and_leaves_no_traceback(
         (site.post({"email": "nobody@example.com", "course_id": "b"}), 404),
         (site.post({"email": dana.email, "course_id": "b"}), 404),
         (site.post({"email": dana.email}, Accept="text/html"), 400),
+        *[
+            (
+                requests.post(
+                    f"{webhook}?a=b",
+                    data=b"{}",
+                    headers={**token, "Content-Type": f"application/json; {parameter}"},
+                    timeout=30,
+                ),
+                400,
+            )
+            for parameter in (
+                "charset=rot13",
+                "charset*=utf-8''a%00b",
+                "charset*=unicode_escape''%5Cud800",
+                "charset=utf-8; " + "a" * 9_000,
+            )
+        ],
+        (requests.post(f"{webhook}?{'a&' * 1100}", json={}, headers=token, timeout=30), 400),
         (
             requests.post(
                 webhook,
@@ -216,6 +234,23 @@ def test_what_a_hostile_client_sends_is_refused_in_json_and_leaves_no_traceback(
     assert dana.email not in log
     assert site.token not in log
     assert not CourseRunCertificate.all_objects.exists()
+
+
+def test_bodies_that_never_end_hold_up_nobody_without_a_token(site: Site):
+    host, port = site.url.removeprefix("http://").split(":")
+    head = (
+        "POST /api/openedx_webhook/certificate/ HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+        "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
+
+    sockets = [socket.create_connection((host, int(port)), timeout=10) for _ in range(40)]
+    for sock in sockets:
+        sock.sendall(head.encode())
+    answers = [sock.recv(100) for sock in sockets]
+    for sock in sockets:
+        sock.close()
+
+    assert all(answer.startswith(b"HTTP/1.1 401") for answer in answers)
 
 
 def test_a_slow_open_edx_holds_up_nobody_else(

@@ -2,14 +2,12 @@
 
 import os
 from collections.abc import Iterable
-from io import BytesIO
 from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
 from django.core.wsgi import get_wsgi_application
-from django.utils.http import parse_header_parameters
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -25,28 +23,29 @@ if serious := [check for check in run_checks() if check.is_serious()]:
 
 def application(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
     """Hand the request to Django, with the two headers that Django can't cope with mended."""
-    _drop_unreadable_parameters(environ)
-    _measure_body_of_unknown_length(environ)
+    _drop_parameters(environ)
+    _bound_body_of_unknown_length(environ)
     return _django(environ, start_response)
 
 
-def _drop_unreadable_parameters(environ: "WSGIEnvironment") -> None:
-    """Leave of Content-Type what Django can read.
+def _drop_parameters(environ: "WSGIEnvironment") -> None:
+    """Leave of Content-Type the media type, and the boundary that a form of several parts needs.
 
-    It reads the parameters before any of its error handling: an unknown encoding in one
-    (`charset*=nonsense''x`) would be a 500 to whoever sends it.
+    Django reads the other parameters before any of its error handling, and an odd `charset`
+    (`rot13`, `unicode_escape''%5Cud800`) would be a 500 to whoever sends it. We take UTF-8 alone.
     """
-    content_type = environ.get("CONTENT_TYPE", "")
-    try:
-        parse_header_parameters(content_type)
-    except (LookupError, ValueError):
-        environ["CONTENT_TYPE"] = content_type.partition(";")[0]
+    media_type, *parameters = environ.get("CONTENT_TYPE", "").split(";")
+    boundary = [
+        parameter for parameter in parameters if parameter.strip().lower().startswith("boundary=")
+    ]
+    environ["CONTENT_TYPE"] = ";".join([media_type.strip(), *boundary[:1]])
 
 
-def _measure_body_of_unknown_length(environ: "WSGIEnvironment") -> None:
-    """Read a body that comes in chunks, as far as Django would, which takes it for an empty one."""
-    if environ.get("CONTENT_LENGTH") or not environ.get("HTTP_TRANSFER_ENCODING"):
-        return
-    body = environ["wsgi.input"].read(settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1)
-    environ["CONTENT_LENGTH"] = str(len(body))
-    environ["wsgi.input"] = BytesIO(body)
+def _bound_body_of_unknown_length(environ: "WSGIEnvironment") -> None:
+    """Let a body be read that comes in chunks, or by HTTP/2; Django would take it for an empty one.
+
+    Nothing is read here: a caller whose body never ends must be refused first, if it is to be.
+    """
+    is_http_2 = environ.get("SERVER_PROTOCOL", "").startswith("HTTP/2")
+    if not environ.get("CONTENT_LENGTH") and (is_http_2 or environ.get("HTTP_TRANSFER_ENCODING")):
+        environ["CONTENT_LENGTH"] = str(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)

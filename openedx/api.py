@@ -63,13 +63,13 @@ def fetch_grade_pages(
         edx_username = user.edx_username
         if edx_username is None:
             raise NoEdxUsername("The learner has no username on Open edX.")
-        _release_database()
+        release_database()
         grade = _client().fetch_grade(course_run.courseware_id, edx_username, patient=patient)
         yield GradePage([(grade, user)], [], is_of_one_learner=True)
         return
     pages = _client().iter_grade_pages(course_run.courseware_id)
     while True:
-        _release_database()
+        release_database()
         records = next(pages, None)
         if records is None:
             return
@@ -93,7 +93,7 @@ def _with_users(records: GradeRecords) -> GradePage:
     return GradePage(graded, refused, strangers)
 
 
-def _release_database() -> None:
+def release_database() -> None:
     """Give the thread's connections back before a wait that is not the database's.
 
     A hundred waiting webhooks would otherwise take all of PostgreSQL's connections. Inside a

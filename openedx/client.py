@@ -8,13 +8,14 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from http.client import HTTPException
 from http.cookiejar import DefaultCookiePolicy
 from typing import Final, TypeVar
-from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 import requests
 from requests.auth import AuthBase
-from urllib3.exceptions import InvalidHeader, MaxRetryError, ReadTimeoutError
+from urllib3.exceptions import HTTPError, InvalidHeader, MaxRetryError, ReadTimeoutError
 from urllib3.util import Retry
 
 from openedx.deadline import Deadline, DeadlineAdapter, RetryWithinDeadline
@@ -35,9 +36,13 @@ RETRIED_STATUSES: Final = (502, 503, 504)
 PAGE_RETRIES: Final = 3
 # Seconds; a sweep told to wait longer leaves the run to the next sweep.
 PAGE_RETRY_AFTER_MAX: Final = 300.0
-# Bytes; an old release answers a whole course in one list, about 150 bytes a learner.
-ANSWER_MAX: Final = 64 * 1024 * 1024
-_CHUNK: Final = 64 * 1024
+# Bytes. An old release answers a whole course in one list, about 150 bytes a learner.
+ANSWER_MAX: Final = 32 * 1024 * 1024
+ONE_ANSWER_MAX: Final = 1024 * 1024
+_CHUNK: Final = 16 * 1024
+# A RequestException is an OSError; a bundle of certificates that is missing is a bare one. The
+# others come out of requests and urllib3 as they are, for answers that break HTTP's own rules.
+TRANSPORT_ERRORS: Final = (OSError, ValueError, RuntimeError, HTTPException, HTTPError)
 
 Read = TypeVar("Read")
 GradeRecords = list[EdxGrade | RefusedGrade]
@@ -65,6 +70,17 @@ class _BearerToken(AuthBase):
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers["Authorization"] = f"Bearer {self._token}"
         return request
+
+
+class _SessionWithoutRedirects(requests.Session):
+    """Follows no redirect, and does not look at where it leads.
+
+    `allow_redirects=False` still reads the whole body of a redirect, without any limit, to prepare
+    the next request.
+    """
+
+    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002
+        return None
 
 
 class OpenEdxClient:
@@ -115,13 +131,13 @@ class OpenEdxClient:
             yield [parse_grade(record, course_id=course_id) for record in records]
             if following in (None, ""):
                 return
-            url, parameters = self._on_our_origin(following), None
+            url, parameters = self._next_page(url, following), None
             if url in seen:
                 raise OpenEdxNonsense("Open edX's pages lead in a circle.")
             seen.add(url)
 
     def _open_session(self) -> requests.Session:
-        session = requests.Session()
+        session = _SessionWithoutRedirects()
         session.auth = _BearerToken(self._settings.token)
         session.headers["Accept"] = "application/json"
         # A cookie of Open edX's would make one question depend on another.
@@ -166,6 +182,7 @@ class OpenEdxClient:
         raise AssertionError("the last try returns or raises")
 
     def _get(self, url: str, parameters: dict[str, str] | None, deadline: Deadline) -> object:
+        is_of_one = parameters is not None and "username" in parameters
         with deadline:
             try:
                 with self._session.get(
@@ -176,9 +193,8 @@ class OpenEdxClient:
                     # A redirect could lead the token to another origin.
                     allow_redirects=False,
                 ) as response:
-                    body = _read(response)
-            except OSError as error:
-                # A RequestException is one; a bundle of certificates that is missing is a bare one.
+                    body = _read(response, at_most=ONE_ANSWER_MAX if is_of_one else ANSWER_MAX)
+            except TRANSPORT_ERRORS as error:
                 if deadline.passed or _is_timeout(error):
                     raise OpenEdxTimeout("Open edX did not answer in time.") from error
                 raise OpenEdxUnreachable("The connection to Open edX failed.") from error
@@ -188,18 +204,20 @@ class OpenEdxClient:
         _raise_for_status(response, body)
         return _parse(body)
 
-    def _on_our_origin(self, address: object) -> str:
-        """Return the address of a further page on the origin we are told to ask.
+    def _next_page(self, url: str, address: object) -> str:
+        """Return where the next page of the course at `url` is: there again, with its cursor.
 
-        Open edX builds it from the Host header it saw, with http where TLS ended before it. So its
-        scheme is not believed; a host that is not ours is refused, as the token would go there.
+        Open edX builds the address from the Host header it saw, with http where TLS ended before
+        it, and without what a proxy cut off the path. So nothing but the query is believed, and the
+        token goes where it went before. A host that is not ours is refused all the same: it is not
+        Open edX that answers.
         """
         if not isinstance(address, str):
             raise OpenEdxNonsense("Open edX's next page is not an address.")
         base, page = _split(self._base), _split(address)
         if page.hostname != base.hostname or _port(page) not in (_port(base), None):
             raise OpenEdxNonsense("Open edX's next page is on another origin.")
-        return urlunsplit((base.scheme, base.netloc, page.path, page.query, ""))
+        return f"{url.partition('?')[0]}?{page.query}"
 
 
 def _sleep(seconds: float) -> None:
@@ -220,7 +238,7 @@ def _port(parts: SplitResult) -> int | None:
     return None if parts.port in (80, 443) else parts.port
 
 
-def _is_timeout(error: OSError) -> bool:
+def _is_timeout(error: Exception) -> bool:
     """Whether a time-out is behind the error; a retried read's arrives as a failed connection."""
     cause = error.args[0] if error.args else None
     reason = cause.reason if isinstance(cause, MaxRetryError) else cause
@@ -228,12 +246,12 @@ def _is_timeout(error: OSError) -> bool:
     return isinstance(error, requests.Timeout) or isinstance(reason, ReadTimeoutError)
 
 
-def _read(response: requests.Response) -> bytes:
+def _read(response: requests.Response, *, at_most: int) -> bytes:
     body = bytearray()
     for chunk in response.iter_content(_CHUNK):
         body += chunk
-        if len(body) > ANSWER_MAX:
-            raise OpenEdxNonsense(f"Open edX's answer is over {ANSWER_MAX} bytes.")
+        if len(body) > at_most:
+            raise OpenEdxNonsense(f"Open edX's answer is over {at_most} bytes.")
     return bytes(body)
 
 

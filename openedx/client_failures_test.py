@@ -216,7 +216,7 @@ class TestOddBodies:
         self, openedx: SimulatedOpenEdx, client: OpenEdxClient, monkeypatch: pytest.MonkeyPatch
     ):
         openedx.set_grade(COURSE_ID, "alice", letter_grade="B" * 2000)
-        monkeypatch.setattr(client_module, "ANSWER_MAX", 1000)
+        monkeypatch.setattr(client_module, "ONE_ANSWER_MAX", 1000)
 
         failure = fail(client)
 
@@ -224,7 +224,7 @@ class TestOddBodies:
         assert "over 1000 bytes" in str(failure)
 
     def test_the_limit_is_on_what_is_unpacked(self, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr(client_module, "ANSWER_MAX", 100_000)
+        monkeypatch.setattr(client_module, "ONE_ANSWER_MAX", 100_000)
         packed = gzip.compress(b" " * 10_000_000)
 
         with ScriptedServer(Answer(http(packed, "Content-Encoding: gzip"))) as server:
@@ -260,3 +260,33 @@ class TestOddBodies:
 
         assert type(failure) is error
         assert not isinstance(failure, OpenEdxTimeout)
+
+
+class TestAnswersThatBreakHttp:
+    @pytest.mark.parametrize(
+        "head",
+        [
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nabc",
+            "HTTP/1.1 302 Found\r\nLocation: http://[::1\r\nContent-Length: 0\r\n\r\n",
+            "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:99999/\r\nContent-Length: 0\r\n\r\n",
+            "HTTP/1.1 302 Found\r\nLocation: \xff\xfe\r\nContent-Length: 0\r\n\r\n",
+        ],
+        ids=["a negative chunk", "half an address", "a port too high", "no text"],
+    )
+    def test_they_come_out_in_our_words(self, head: str):
+        answer = Answer(head.encode("latin-1"), is_last=True)
+
+        with ScriptedServer(answer) as server, pytest.raises(OpenEdxError):
+            make_client(server.url).fetch_grade("course-v1:MITx+1x+1T2026", "dana")
+
+    def test_the_body_of_a_redirect_is_read_within_the_limit(self, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(client_module, "ONE_ANSWER_MAX", 1000)
+        bomb = gzip.compress(b" " * 10_000_000)
+        head = (
+            "HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Encoding: gzip\r\n"
+            f"Content-Length: {len(bomb)}\r\n\r\n"
+        )
+        answer = Answer(head.encode() + bomb, is_last=True)
+
+        with ScriptedServer(answer) as server, pytest.raises(OpenEdxNonsense, match="over 1000"):
+            make_client(server.url).fetch_grade("course-v1:MITx+1x+1T2026", "dana")

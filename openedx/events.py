@@ -21,6 +21,7 @@ from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.serializers import Serializer
 
+from openedx.api import release_database
 from openedx.exceptions import EventTooLarge, InvalidEvent
 
 EVENT_MAX_BYTES = 64 * 1024
@@ -39,6 +40,8 @@ class EventParser(BaseParser):
         media_type: str | None = None,  # noqa: ARG002
         parser_context: Mapping[str, Any] | None = None,  # noqa: ARG002
     ) -> Any:
+        # The token was looked up; a body that comes slowly must not hold the connection.
+        release_database()
         try:
             body = stream.read(EVENT_MAX_BYTES + 1)
         except UnreadablePostError as error:
@@ -90,7 +93,7 @@ def read_event(request: Request, serializer_class: type[Serializer[Any]]) -> dic
     # By name: Django REST framework takes a wildcard for a match, and looks where there is a body.
     media_type = (request.content_type or "").partition(";")[0].strip().lower()
     if media_type != EventParser.media_type:
-        raise UnsupportedMediaType(request.content_type or "")
+        raise UnsupportedMediaType(media_type[:80])
     event = request.data
     if not isinstance(event, dict):
         raise InvalidEvent("The body is not a JSON object with email and course_id.")

@@ -111,7 +111,7 @@ def _receive(
         log.warning(
             "%s webhook: course run not found",
             kind,
-            extra={"user_id": user.pk, "course_id": event["course_id"]},
+            extra={"user_id": user.pk, "course_id": _loggable(event["course_id"])},
         )
         raise NotKnownHere("Course run not found.")
     log.info("%s webhook validated", kind, extra=_ids(user, run))
@@ -128,6 +128,11 @@ def _generate(user: User, run: CourseRun) -> CertificateOutcome:
             extra={**_ids(user, run), "error": error.code},
         )
         raise
+
+
+def _loggable(course_id: str) -> str:
+    """Return a course id that nobody here knows, which a mistaken sender may have made of an address."""
+    return mask_email(course_id) if "@" in course_id else course_id
 
 
 def _ids(user: User, run: CourseRun) -> dict[str, object]:
