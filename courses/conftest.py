@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from courses.factories import CourseRunEnrollmentFactory, CourseRunFactory
-from courses.models import CourseRun
+from courses.models import CourseRun, CourseRunCertificate
 from openedx.simulator import SimulatedOpenEdx
 from users.factories import UserFactory
 from users.models import User
@@ -43,3 +43,8 @@ def enrolled(openedx: SimulatedOpenEdx) -> Enrolls:
         return learner
 
     return make
+
+
+def has_certificate(user: User, run: CourseRun) -> bool:
+    """Whether the learner has a valid certificate of the run."""
+    return CourseRunCertificate.objects.filter(user=user, course_run=run).exists()

@@ -3,11 +3,9 @@
 Nothing leaves this module in the words of `requests`: every failure is one of `openedx.exceptions`.
 """
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from http.client import HTTPException
 from http.cookiejar import DefaultCookiePolicy
 from typing import Final, TypeVar
@@ -15,19 +13,15 @@ from urllib.parse import SplitResult, quote, urlsplit
 
 import requests
 from requests.auth import AuthBase
-from urllib3.exceptions import HTTPError, InvalidHeader, MaxRetryError, ReadTimeoutError
-from urllib3.util import Retry
+from urllib3.exceptions import HTTPError, MaxRetryError, ReadTimeoutError
 
+from openedx.answers import parse_json, raise_for_status, read_only_grade, read_page
 from openedx.deadline import Deadline, DeadlineAdapter, RetryWithinDeadline
 from openedx.exceptions import (
     OpenEdxError,
     OpenEdxNonsense,
-    OpenEdxNotFound,
-    OpenEdxRefused,
-    OpenEdxThrottled,
     OpenEdxTimeout,
     OpenEdxUnreachable,
-    UnusableGrade,
 )
 from openedx.grades import EdxGrade, RefusedGrade, parse_grade
 
@@ -110,11 +104,11 @@ class OpenEdxClient:
         url, parameters = self._grades_url(course_id), {"username": username}
         if patient:
             return self._ask_again(
-                url, parameters, lambda answer: _only(answer, course_id, username)
+                url, parameters, lambda answer: read_only_grade(answer, course_id, username)
             )
         margin = 2 * self._connect_timeout
         answer = self._get(url, parameters, Deadline(self._settings.timeout, retry_margin=margin))
-        return _only(answer, course_id, username)
+        return read_only_grade(answer, course_id, username)
 
     def iter_grade_pages(self, course_id: str) -> Iterator[GradeRecords]:
         """Yield the grades of the course's learners page by page, each as soon as it is there.
@@ -127,7 +121,7 @@ class OpenEdxClient:
         parameters: dict[str, str] | None = {"page_size": str(self._settings.page_size)}
         seen = set()
         while True:
-            records, following = self._ask_again(url, parameters, _page)
+            records, following = self._ask_again(url, parameters, read_page)
             yield [parse_grade(record, course_id=course_id) for record in records]
             if following in (None, ""):
                 return
@@ -201,8 +195,8 @@ class OpenEdxClient:
             if deadline.passed:
                 # We may have hung up ourselves in the middle of a body without a length.
                 raise OpenEdxTimeout("Open edX did not answer in time.")
-        _raise_for_status(response, body)
-        return _parse(body)
+        raise_for_status(response, body)
+        return parse_json(body)
 
     def _next_page(self, url: str, address: object) -> str:
         """Return where the next page of the course at `url` is: there again, with its cursor.
@@ -253,79 +247,3 @@ def _read(response: requests.Response, *, at_most: int) -> bytes:
         if len(body) > at_most:
             raise OpenEdxNonsense(f"Open edX's answer is over {at_most} bytes.")
     return bytes(body)
-
-
-def _raise_for_status(response: requests.Response, body: bytes) -> None:
-    status = response.status_code
-    if status == HTTPStatus.OK:
-        return
-    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-        raise OpenEdxRefused(
-            f"Open edX refused our token ({status}): check OPENEDX_SERVICE_WORKER_API_TOKEN "
-            "and that its user is staff there."
-        )
-    if status == HTTPStatus.NOT_FOUND:
-        code = _error_code(body)
-        raise OpenEdxNotFound(f"Open edX does not know it ({code or status}).", error_code=code)
-    if status == HTTPStatus.TOO_MANY_REQUESTS:
-        raise OpenEdxThrottled(
-            "Open edX asks us to ask less often (429).", retry_after=_retry_after(response)
-        )
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        raise OpenEdxUnreachable(
-            f"Open edX failed to answer ({status}).", retry_after=_retry_after(response)
-        )
-    raise OpenEdxNonsense(f"Open edX answered with status {status}.")
-
-
-def _retry_after(response: requests.Response) -> float | None:
-    """Return the seconds of Retry-After, which may be a number or a date."""
-    value = response.headers.get("Retry-After")
-    if value is None:
-        return None
-    try:
-        return float(Retry().parse_retry_after(value))
-    except (InvalidHeader, ValueError, OverflowError):
-        return None
-
-
-def _parse(body: bytes) -> object:
-    try:
-        # Whole numbers become floats: a percent of five thousand digits is then infinite, and its
-        # learner's affair, where int() would raise and take the page along.
-        return json.loads(body.decode("utf-8"), parse_int=float)
-    except (ValueError, RecursionError) as error:
-        raise OpenEdxNonsense("Open edX's answer is not JSON.") from error
-
-
-def _error_code(body: bytes) -> str | None:
-    try:
-        answer = _parse(body)
-    except OpenEdxNonsense:
-        return None
-    code = answer.get("error_code") if isinstance(answer, dict) else None
-    # It ends in our log: a word, or nothing.
-    return code if isinstance(code, str) and code.isascii() and code.isidentifier() else None
-
-
-def _only(answer: object, course_id: str, username: str) -> EdxGrade:
-    """Return the one grade in the answer, which is this learner's in this course."""
-    if not isinstance(answer, list):
-        raise OpenEdxNonsense("Open edX answered a learner's grade without a list.")
-    if len(answer) != 1:
-        raise UnusableGrade(f"Open edX answered {len(answer)} grades of one learner.")
-    grade = parse_grade(answer[0], course_id=course_id)
-    if isinstance(grade, RefusedGrade):
-        raise UnusableGrade(f"Open edX's grade of the learner is refused: {grade.reason}.")
-    if grade.username != username:
-        raise UnusableGrade("Open edX answered the grade of another learner.")
-    return grade
-
-
-def _page(answer: object) -> tuple[list[object], object]:
-    # Old releases answer everything in one list.
-    if isinstance(answer, list):
-        return answer, None
-    if not isinstance(answer, dict) or not isinstance(answer.get("results"), list):
-        raise OpenEdxNonsense("Open edX answered a page of grades without results.")
-    return answer["results"], answer.get("next")

@@ -1,0 +1,97 @@
+"""What an answer of Open edX means: a value, or one of `openedx.exceptions`."""
+
+import json
+from http import HTTPStatus
+
+import requests
+from urllib3.exceptions import InvalidHeader
+from urllib3.util import Retry
+
+from openedx.exceptions import (
+    OpenEdxNonsense,
+    OpenEdxNotFound,
+    OpenEdxRefused,
+    OpenEdxThrottled,
+    OpenEdxUnreachable,
+    UnusableGrade,
+)
+from openedx.grades import EdxGrade, RefusedGrade, parse_grade
+
+
+def raise_for_status(response: requests.Response, body: bytes) -> None:
+    """Raise the OpenEdxError that a status other than 200 stands for."""
+    status = response.status_code
+    if status == HTTPStatus.OK:
+        return
+    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        raise OpenEdxRefused(
+            f"Open edX refused our token ({status}): check OPENEDX_SERVICE_WORKER_API_TOKEN "
+            "and that its user is staff there."
+        )
+    if status == HTTPStatus.NOT_FOUND:
+        code = _error_code(body)
+        raise OpenEdxNotFound(f"Open edX does not know it ({code or status}).", error_code=code)
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        raise OpenEdxThrottled(
+            "Open edX asks us to ask less often (429).", retry_after=_retry_after(response)
+        )
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        raise OpenEdxUnreachable(
+            f"Open edX failed to answer ({status}).", retry_after=_retry_after(response)
+        )
+    raise OpenEdxNonsense(f"Open edX answered with status {status}.")
+
+
+def _retry_after(response: requests.Response) -> float | None:
+    """Return the seconds of Retry-After, which may be a number or a date."""
+    value = response.headers.get("Retry-After")
+    if value is None:
+        return None
+    try:
+        return float(Retry().parse_retry_after(value))
+    except (InvalidHeader, ValueError, OverflowError):
+        return None
+
+
+def parse_json(body: bytes) -> object:
+    """Return what the body holds; raise OpenEdxNonsense where it is not JSON."""
+    try:
+        # Whole numbers become floats: a percent of five thousand digits is then infinite, and its
+        # learner's affair, where int() would raise and take the page along.
+        return json.loads(body.decode("utf-8"), parse_int=float)
+    except (ValueError, RecursionError) as error:
+        raise OpenEdxNonsense("Open edX's answer is not JSON.") from error
+
+
+def _error_code(body: bytes) -> str | None:
+    try:
+        answer = parse_json(body)
+    except OpenEdxNonsense:
+        return None
+    code = answer.get("error_code") if isinstance(answer, dict) else None
+    # It ends in our log: a word, or nothing.
+    return code if isinstance(code, str) and code.isascii() and code.isidentifier() else None
+
+
+def read_only_grade(answer: object, course_id: str, username: str) -> EdxGrade:
+    """Return the one grade in the answer, which is this learner's in this course."""
+    if not isinstance(answer, list):
+        raise OpenEdxNonsense("Open edX answered a learner's grade without a list.")
+    if len(answer) != 1:
+        raise UnusableGrade(f"Open edX answered {len(answer)} grades of one learner.")
+    grade = parse_grade(answer[0], course_id=course_id)
+    if isinstance(grade, RefusedGrade):
+        raise UnusableGrade(f"Open edX's grade of the learner is refused: {grade.reason}.")
+    if grade.username != username:
+        raise UnusableGrade("Open edX answered the grade of another learner.")
+    return grade
+
+
+def read_page(answer: object) -> tuple[list[object], object]:
+    """Return a page's records, and what it says of where the next one is."""
+    # Old releases answer everything in one list.
+    if isinstance(answer, list):
+        return answer, None
+    if not isinstance(answer, dict) or not isinstance(answer.get("results"), list):
+        raise OpenEdxNonsense("Open edX answered a page of grades without results.")
+    return answer["results"], answer.get("next")
