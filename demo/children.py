@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -45,9 +46,13 @@ class Interruption:
         self._received = 0
         self._is_held = False
         self._is_ending = False
+        self._print_unraisable = sys.unraisablehook
 
     def __enter__(self) -> Self:
         signal.signal(signal.SIGALRM, self._handle)
+        # A signal can arrive in a finalizer, where Python prints the exception and drops it. It is
+        # raised again soon, so there is nothing to tell.
+        sys.unraisablehook = self._skip_ended
         for number in ENDING_SIGNALS:
             # nohup's wish is a caller's.
             if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
@@ -66,6 +71,7 @@ class Interruption:
         """Let no signal cut the ending short from now on. Repeatable."""
         self._is_ending = True
         signal.setitimer(signal.ITIMER_REAL, 0)
+        sys.unraisablehook = self._print_unraisable
 
     def raise_if_received(self) -> None:
         """Raise `Ended` where a signal has told us to end."""
@@ -81,6 +87,10 @@ class Interruption:
         finally:
             self._is_held = False
         self.raise_if_received()
+
+    def _skip_ended(self, unraisable: "sys.UnraisableHookArgs") -> None:
+        if not isinstance(unraisable.exc_value, Ended):
+            self._print_unraisable(unraisable)
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
         if number != signal.SIGALRM:

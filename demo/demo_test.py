@@ -167,13 +167,15 @@ def test_the_story_is_told_each_time_with_every_reply(told, time_told):
 
 
 @needs_postgres
-def test_the_bar_ends_as_one_line_and_no_line_is_too_long_but_the_bar(told):
+def test_the_bar_ends_as_one_line_and_no_line_is_too_long_but_the_bar(told, folder):
     bars = [line for line in told[1].splitlines() if "learners/s" in line]
 
     assert len(bars) == 1
     assert "47/47" in bars[0]
     assert "\r" not in told[1]
-    assert [line for line in told[1].splitlines() if len(line) > 100] == []
+    # A folder of the tests can have a long name, which the demo's own has not.
+    told_here = told[1].replace(str(folder), "")
+    assert [line for line in told_here.splitlines() if len(line) > 100] == []
 
 
 @needs_postgres

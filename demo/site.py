@@ -27,7 +27,10 @@ from demo.terminal import fact, say
 
 MANAGE = (sys.executable, "manage.py")
 # How the site is served, here and in production (docs/settings.md); host and port follow.
-GRANIAN = "granian --interface wsgi main.wsgi:application --workers 2 --blocking-threads 64"
+GRANIAN = (
+    "granian --interface wsgi main.wsgi:application --workers 2 --blocking-threads 64"
+    " --workers-kill-timeout 30"
+)
 WEBHOOK_PATH = "/api/openedx_webhook/certificate/"
 
 

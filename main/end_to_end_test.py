@@ -70,6 +70,7 @@ def site(
             [
                 *(sys.executable, "-m", "granian", "--interface", "wsgi", "main.wsgi:application"),
                 *("--port", str(port), "--workers", "2", "--blocking-threads", "16"),
+                *("--workers-kill-timeout", "2"),
             ],
             cwd=settings.BASE_DIR,
             env=production,

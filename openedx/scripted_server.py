@@ -49,6 +49,16 @@ class ScriptedServer:
     def url(self) -> str:
         return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
 
+    def count_connections(self) -> int:
+        """Return how many connections have been made, those not yet accepted included.
+
+        Connections are accepted in turn, so it makes one itself (in clear) and waits for an answer.
+        """
+        with socket.create_connection(("127.0.0.1", self.port), _JOIN_SECONDS) as probe:
+            probe.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            probe.recv(1)
+        return len(self._connections) - 1
+
     def __enter__(self) -> Self:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._start(self._accept)
