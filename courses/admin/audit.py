@@ -32,7 +32,7 @@ class MadeByFilter(admin.SimpleListFilter):
     def lookups(self, *_args: Any) -> list[tuple[str, str]]:
         return [("administrator", "An administrator"), ("sync", "A sync with Open edX")]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002 - as Django calls it
         if self.value() in ("administrator", "sync"):
             return queryset.filter(acting_user__isnull=self.value() == "sync")
         return queryset

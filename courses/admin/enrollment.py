@@ -50,7 +50,7 @@ class PaidFilter(admin.SimpleListFilter):
     def lookups(self, *_args: Any) -> list[tuple[str, str]]:
         return [("yes", "Paid"), ("no", "Not paid")]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002 - as Django calls it
         if self.value() == "yes":
             return queryset.filter(enrollment_mode__in=EDX_ENROLLMENTS_PAID_MODES)
         if self.value() == "no":
@@ -116,7 +116,7 @@ class CourseRunEnrollmentAdmin(CertificateColumns, LearnerRunAdmin):
         request: Any,
         obj: CourseRunEnrollment,
         form: forms.ModelForm,
-        change: bool,  # noqa: ARG002
+        change: bool,  # noqa: ARG002 - as Django calls it
     ) -> None:
         """Store what was changed in the form, in the administrator's name."""
         # Only these: an event from Open edX may have changed the rest since the page was opened.

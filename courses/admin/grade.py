@@ -88,7 +88,7 @@ class CourseRunGradeAdmin(CertificateColumns, LearnerRunAdmin):
         request: Any,
         obj: CourseRunGrade,
         form: forms.ModelForm,
-        change: bool,  # noqa: ARG002
+        change: bool,  # noqa: ARG002 - as Django calls it
     ) -> None:
         """Set the grade in the administrator's name, and let it take effect on the certificate."""
         if not form.has_changed():

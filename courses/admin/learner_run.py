@@ -64,7 +64,7 @@ class LearnerRunAdmin(SupportAdmin):
 class ReadOnlyMixin(BaseModelAdmin):
     """Rows that nobody may make, change or delete; `readonly_fields` is what is shown of them."""
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:  # noqa: ARG002
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:  # noqa: ARG002 - as Django calls it
         return list(self.readonly_fields)
 
     def has_add_permission(self, *_args: Any) -> bool:

@@ -33,7 +33,7 @@ class CourseRunEnrollment(TimestampedModel):
         max_length=ENROLLMENT_MODE_MAX_LENGTH, default=EDX_ENROLLMENT_AUDIT_MODE
     )
     active = models.BooleanField(default=True)
-    change_status = models.CharField(  # noqa: DJ001
+    change_status = models.CharField(  # noqa: DJ001 - null over there, too
         max_length=20, null=True, blank=True, help_text="Why it is not active, such as refunded."
     )
     edx_enrolled = models.BooleanField(

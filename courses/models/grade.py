@@ -30,7 +30,7 @@ class CourseRunGrade(TimestampedModel):
     )
     course_run = models.ForeignKey(CourseRun, on_delete=models.CASCADE, related_name="grades")
     grade = models.FloatField(help_text="0.0 to 1.0, above where extra points are given.")
-    letter_grade = models.CharField(  # noqa: DJ001
+    letter_grade = models.CharField(  # noqa: DJ001 - null over there, too
         max_length=EDX_LETTER_GRADE_MAX_LENGTH, null=True, blank=True
     )
     passed = models.BooleanField(default=False)
