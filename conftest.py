@@ -1,8 +1,10 @@
 """Fixtures for every test: the people who call, and the Open edX that is asked."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from django.db import OperationalError, connection
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
@@ -52,3 +54,14 @@ def openedx(settings: Settings) -> Iterator[SimulatedOpenEdx]:
         settings.OPENEDX_API_BASE_URL = simulated.url
         settings.EDX_API_PAGE_RETRY_DELAY = 0.0
         yield simulated
+
+
+@pytest.fixture
+def broken_database() -> Iterator[None]:
+    """Every statement fails from here on, the way it does when the server goes away."""
+
+    def fail(*_arguments: Any) -> Any:
+        raise OperationalError("the connection was lost, value=secret")
+
+    with connection.execute_wrapper(fail):
+        yield

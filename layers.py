@@ -10,7 +10,11 @@ from importlinter import ContractCheck
 from importlinter.contracts.forbidden import ForbiddenContract
 from importlinter.contracts.layers import LayersContract
 
-TEST_MODULES = ("_test", ".conftest", "factories")
+TEST_MODULES = (
+    *("_test", ".conftest", "factories"),
+    # How the tests start programs of production, and kill them.
+    *("main.crash_steps", "main.processes", "main.standstill"),
+)
 
 
 def _without_tests(graph: ImportGraph) -> ImportGraph:

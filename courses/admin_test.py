@@ -9,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from courses.factories import (
+    CertificateRequestFactory,
     CourseFactory,
     CourseRunCertificateDeletionFactory,
     CourseRunCertificateFactory,
@@ -17,6 +18,7 @@ from courses.factories import (
     CourseRunFactory,
     CourseRunGradeAuditFactory,
     CourseRunGradeFactory,
+    OpenEdxPauseFactory,
 )
 from openedx.factories import OpenEdxUserFactory
 from users.factories import UserFactory
@@ -39,12 +41,14 @@ OF_A_LEARNER_IN_A_RUN = {
     ),
     "courseruncertificate": (CourseRunCertificateFactory, "user", "course_run"),
     "courseruncertificatedeletion": (CourseRunCertificateDeletionFactory, "user", "course_run"),
+    "certificaterequest": (CertificateRequestFactory, "user", "course_run"),
 }
 FACTORIES = {
     "users_user": UserFactory,
     "openedx_openedxuser": OpenEdxUserFactory,
     "courses_course": CourseFactory,
     "courses_courserun": CourseRunFactory,
+    "courses_openedxpause": OpenEdxPauseFactory,
     **{f"courses_{name}": factory for name, (factory, *_) in OF_A_LEARNER_IN_A_RUN.items()},
 }
 READ_ONLY = [
@@ -52,7 +56,11 @@ READ_ONLY = [
     "courses_courserungradeaudit",
     "courses_courseruncertificate",
     "courses_courseruncertificatedeletion",
+    "courses_certificaterequest",
+    "courses_openedxpause",
 ]
+# Their list never grows.
+OF_ONE_ROW = {"courses_openedxpause"}
 EVERY_MODEL = pytest.mark.parametrize("name", FACTORIES)
 EVERY_READ_ONLY_MODEL = pytest.mark.parametrize("name", READ_ONLY)
 
@@ -95,7 +103,7 @@ def test_a_new_row_can_be_begun_where_one_may_be_made(admin_client, name):
     assert admin_client.get(reverse(f"admin:{name}_add")).status_code == expected
 
 
-@EVERY_MODEL
+@pytest.mark.parametrize("name", sorted(FACTORIES.keys() - OF_ONE_ROW))
 def test_the_number_of_queries_does_not_grow_with_the_list(admin_client, name):
     FACTORIES[name].create_batch(3)
     queries_of(admin_client, changelist(name))  # fills the cache of content types

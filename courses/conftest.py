@@ -1,17 +1,24 @@
 """Fixtures for the rules: a run, and people in it."""
 
-from collections.abc import Callable
-from typing import Any
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 import pytest
+import time_machine
+from django.db import connection
+from django.utils import timezone
 
 from courses.factories import CourseRunEnrollmentFactory, CourseRunFactory
-from courses.models import CourseRun, CourseRunCertificate
+from courses.models import CertificateRequest, CourseRun, CourseRunCertificate
 from openedx.simulator import SimulatedOpenEdx
 from users.factories import UserFactory
 from users.models import User
 
 Enrolls = Callable[..., User]
+Clock = time_machine.Traveller
+Result = TypeVar("Result")
 PASSED = {"passed": True, "percent": 0.9, "letter_grade": "A"}
 FAILED = {"passed": False, "percent": 0.3, "letter_grade": None}
 ZERO = {"passed": False, "percent": 0.0, "letter_grade": None}
@@ -45,6 +52,42 @@ def enrolled(openedx: SimulatedOpenEdx) -> Enrolls:
     return make
 
 
+@pytest.fixture
+def clock() -> Iterator[Clock]:
+    """A clock that stands still from now on, and is moved by hand."""
+    with time_machine.travel(timezone.now(), tick=False) as traveller:
+        yield traveller
+
+
 def has_certificate(user: User, run: CourseRun) -> bool:
     """Whether the learner has a valid certificate of the run."""
     return CourseRunCertificate.objects.filter(user=user, course_run=run).exists()
+
+
+def request_of(user: User, run: CourseRun) -> CertificateRequest:
+    """Return the learner's only request of the run, as it is in the database."""
+    return CertificateRequest.objects.get(user=user, course_run=run)
+
+
+def in_thread(act: Callable[[], Result]) -> Callable[[], Result]:
+    """Let a thread run the act, and give the thread's connection back at its end."""
+
+    def run_it() -> Result:
+        try:
+            return act()
+        finally:
+            connection.close()
+
+    return run_it
+
+
+def at_once(*acts: Callable[[], Result]) -> list[Result]:
+    """Run the acts in threads that start together, and return what each returned."""
+    start = threading.Barrier(len(acts))
+
+    def run_one(act: Callable[[], Result]) -> Result:
+        start.wait()
+        return in_thread(act)()
+
+    with ThreadPoolExecutor(len(acts)) as executor:
+        return [future.result() for future in [executor.submit(run_one, act) for act in acts]]

@@ -7,6 +7,7 @@ from django.utils import timezone
 from factory.django import DjangoModelFactory
 
 from courses.models import (
+    CertificateRequest,
     Course,
     CourseRun,
     CourseRunCertificate,
@@ -15,6 +16,7 @@ from courses.models import (
     CourseRunEnrollmentAudit,
     CourseRunGrade,
     CourseRunGradeAudit,
+    OpenEdxPause,
 )
 from openedx.constants import EDX_ENROLLMENT_VERIFIED_MODE
 from users.factories import UserFactory
@@ -121,3 +123,26 @@ class CourseRunCertificateDeletionFactory(DjangoModelFactory):
 
     class Meta:
         model = CourseRunCertificateDeletion
+
+
+class CertificateRequestFactory(DjangoModelFactory):
+    """An open request, due now."""
+
+    user = factory.SubFactory(UserFactory)
+    course_run = factory.SubFactory(CourseRunFactory)
+    status = CertificateRequest.Status.OPEN
+
+    class Meta:
+        model = CertificateRequest
+
+
+class OpenEdxPauseFactory(DjangoModelFactory):
+    """A pause that began a moment ago, whose next probe is not due yet."""
+
+    id = OpenEdxPause.THE_ROW
+    failures = 10
+    since = factory.LazyFunction(timezone.now)
+    next_probe_on = factory.LazyFunction(lambda: timezone.now() + timedelta(seconds=10))
+
+    class Meta:
+        model = OpenEdxPause

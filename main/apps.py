@@ -1,7 +1,7 @@
 from django.apps import AppConfig
 from django.core.checks import Tags, register
 
-from main.checks import check_celery, check_openedx
+from main.checks import check_celery, check_openedx, check_requests
 
 
 class MainConfig(AppConfig):
@@ -12,3 +12,4 @@ class MainConfig(AppConfig):
     def ready(self) -> None:
         register(check_openedx, Tags.compatibility)
         register(check_celery, Tags.compatibility)
+        register(check_requests, Tags.compatibility)

@@ -3,8 +3,12 @@
 import os
 from typing import Any
 
+import django
 from celery import Celery
-from celery.signals import setup_logging
+from celery.signals import beat_init, setup_logging, worker_init
+from django.core.exceptions import ImproperlyConfigured
+
+from main.checks import refuse_what_can_not_work
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "main.settings")
 
@@ -19,3 +23,15 @@ def keep_logging_as_it_is(**_kwargs: Any) -> None:
 
     It would set the root logger to WARNING, and the outcome of a sweep would be told to nobody.
     """
+
+
+@worker_init.connect
+@beat_init.connect
+def refuse_to_start(**_kwargs: Any) -> None:
+    """End a worker or beat that can't work, as the web server does."""
+    django.setup()
+    try:
+        refuse_what_can_not_work()
+    except ImproperlyConfigured as error:
+        # Celery logs what a receiver raises, and goes on.
+        raise SystemExit(str(error)) from error

@@ -6,12 +6,30 @@ from urllib.parse import urlsplit
 
 from django.apps import AppConfig
 from django.conf import settings
-from django.core.checks import CheckMessage, Error
+from django.core.checks import CheckMessage, Error, run_checks
 from django.core.checks import Warning as CheckWarning
+from django.core.exceptions import ImproperlyConfigured
 
 # The plugin's own time-out: ol_openedx_events_handler waits this many seconds for our answer.
 PLUGIN_PATIENCE_SECONDS = 30
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
+LEAST = {
+    "CERTIFICATE_DELETIONS_MAX": 0,
+    "CERTIFICATE_DELETIONS_MAX_PERCENT": 0,
+    "CERTIFICATE_REQUEST_RETENTION_IN_DAYS": 1,
+    # With none at all every event is left to a worker.
+    "CERTIFICATE_WEBHOOK_WAITING_MAX": 0,
+    "OPENEDX_PAUSE_AFTER_FAILURES": 1,
+}
+
+
+def refuse_what_can_not_work() -> None:
+    """Raise ImproperlyConfigured, naming all of it, where a check finds an error.
+
+    manage.py asks the checks before each command; a program that is started without it must too.
+    """
+    if serious := [check for check in run_checks() if check.is_serious()]:
+        raise ImproperlyConfigured("\n".join(map(str, serious)))
 
 
 def check_openedx(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001
@@ -63,3 +81,29 @@ def check_celery(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list
             id="main.E004",
         )
     ]
+
+
+def check_requests(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001
+    """Report what would lose a held request, or ask twice for one."""
+    found: list[CheckMessage] = []
+    if settings.CERTIFICATE_REQUEST_LEASE <= settings.EDX_API_CLIENT_TIMEOUT:
+        found.append(
+            Error(
+                f"CERTIFICATE_REQUEST_LEASE is {settings.CERTIFICATE_REQUEST_LEASE:g} seconds: it "
+                "runs out while Open edX is asked, and another asks the same.",
+                hint="Set it well above EDX_API_CLIENT_TIMEOUT; 120 is the default.",
+                id="main.E005",
+            )
+        )
+    if any(delay < 0 for delay in settings.CERTIFICATE_REQUEST_NOT_PASSED_DELAYS):
+        found.append(
+            Error(
+                "CERTIFICATE_REQUEST_NOT_PASSED_DELAYS has a negative delay.",
+                hint="Seconds with commas between; 10,60,600 is the default.",
+                id="main.E006",
+            )
+        )
+    for name, least in LEAST.items():
+        if getattr(settings, name) < least:
+            found.append(Error(f"{name} is below {least}.", id="main.E007"))
+    return found

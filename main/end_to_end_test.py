@@ -4,9 +4,11 @@ import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,13 @@ import requests
 from django.conf import settings
 from django.core.management import call_command
 
-from courses.models import CourseRun, CourseRunCertificate, CourseRunEnrollment
+from courses.factories import CourseRunEnrollmentFactory
+from courses.models import (
+    CertificateRequest,
+    CourseRun,
+    CourseRunCertificate,
+    CourseRunEnrollment,
+)
 from openedx.simulator import Plugin, SimulatedOpenEdx
 from users.factories import UserFactory
 from users.models import User
@@ -22,6 +30,8 @@ from users.models import User
 pytestmark = pytest.mark.django_db(transaction=True)
 
 START_SECONDS = 30
+# Longer than any test waits: nothing times out in between, however slow the machine is.
+PATIENT = {"EDX_API_CLIENT_TIMEOUT": "25"}
 
 
 @dataclass(frozen=True)
@@ -56,8 +66,15 @@ def free_port() -> int:
 
 
 @pytest.fixture
+def environment() -> dict[str, str]:
+    """What a test sets in the site's environment, besides `production`; it parametrizes this."""
+    return {}
+
+
+@pytest.fixture
 def site(
     production: dict[str, str],
+    environment: dict[str, str],
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> Iterator[Site]:
@@ -73,7 +90,7 @@ def site(
                 *("--workers-kill-timeout", "2"),
             ],
             cwd=settings.BASE_DIR,
-            env=production,
+            env={**production, **environment},
             stdout=output,
             stderr=subprocess.STDOUT,
         )
@@ -120,31 +137,42 @@ def test_any_way_in_any_order_leaves_one_certificate(site: Site, dana: User, run
     assert CourseRunCertificate.all_objects.count() == 1
 
 
-def test_32_identical_events_at_once_create_one_certificate(site: Site, dana: User, run: CourseRun):
+@pytest.mark.parametrize("environment", [PATIENT])
+def test_32_identical_events_at_once_are_one_question_and_one_certificate(
+    site: Site, dana: User, run: CourseRun, openedx: SimulatedOpenEdx
+):
     event = {"email": dana.email, "course_id": run.courseware_id}
+    # So that none comes when the first is settled already.
+    openedx.set_fault("delay:1500")
 
     with ThreadPoolExecutor(32) as executor:
         replies = list(executor.map(lambda _: site.post(event), range(32)))
 
     statuses = [reply.json()["certificate_status"] for reply in replies]
-    assert statuses.count("created") == 1
-    assert statuses.count("exists") == 31
+    assert (statuses.count("created"), statuses.count("exists")) == (1, 31)
+    assert openedx.request_count == 1
     assert CourseRunCertificate.all_objects.count() == 1
+    request = CertificateRequest.objects.get()
+    assert (request.status, request.attempts) == (CertificateRequest.Status.CREATED, 1)
 
 
-def test_the_plugins_own_retries_survive_a_short_fault(
+def test_the_plugin_forgets_an_event_and_the_certificate_comes_all_the_same(
     site: Site, dana: User, run: CourseRun, openedx: SimulatedOpenEdx
 ):
     openedx.set_fault("500")
 
-    def lift_the_fault(_seconds: float) -> None:
-        openedx.clear_fault()
+    attempts = Plugin(site.certificate_webhook, site.token).fire(dana.email, run.courseware_id)
 
-    plugin = Plugin(site.certificate_webhook, site.token, wait=lift_the_fault)
-    attempts = plugin.fire(dana.email, run.courseware_id)
+    assert [(attempt.status, attempt.body) for attempt in attempts] == [
+        (202, '{"certificate_status":"deferred"}')
+    ]
+    assert CertificateRequest.objects.get().is_open
 
-    assert [attempt.status for attempt in attempts] == [503, 200]
+    openedx.clear_fault()
+    call_command("process_certificate_requests", "--all", "--no-progress")
+
     assert CourseRunCertificate.objects.get().user == dana
+    assert CertificateRequest.objects.get().status == CertificateRequest.Status.CREATED
 
 
 def test_an_enrollment_made_over_there_is_mirrored_here(site: Site, run: CourseRun):
@@ -254,14 +282,15 @@ def test_bodies_that_never_end_hold_up_nobody_without_a_token(site: Site):
     assert all(answer.startswith(b"HTTP/1.1 401") for answer in answers)
 
 
+@pytest.mark.parametrize("environment", [PATIENT])
 def test_a_slow_open_edx_holds_up_nobody_else(
-    site: Site, dana: User, run: CourseRun, openedx: SimulatedOpenEdx
+    site: Site, run: CourseRun, openedx: SimulatedOpenEdx
 ):
+    events = [event_of_another_learner(run, openedx) for _ in range(12)]
     openedx.set_fault("hang")
-    event = {"email": dana.email, "course_id": run.courseware_id}
 
     with ThreadPoolExecutor(12) as executor:
-        stuck = [executor.submit(site.post, event) for _ in range(12)]
+        stuck = [executor.submit(site.post, event) for event in events]
         openedx.wait_for_requests(12)
         others = [requests.get(f"{site.url}/admin/login/", timeout=30) for _ in range(4)]
         still_waiting = [future for future in stuck if not future.done()]
@@ -269,4 +298,65 @@ def test_a_slow_open_edx_holds_up_nobody_else(
 
     assert [reply.status_code for reply in others] == [200] * 4
     assert len(still_waiting) == 12
-    assert CourseRunCertificate.all_objects.count() == 1
+    assert {future.result().json()["certificate_status"] for future in stuck} == {"created"}
+    assert CourseRunCertificate.all_objects.count() == 12
+
+
+@pytest.mark.parametrize("environment", [{**PATIENT, "CERTIFICATE_WEBHOOK_WAITING_MAX": "2"}])
+def test_who_finds_no_place_to_wait_is_deferred_at_once(
+    site: Site, run: CourseRun, openedx: SimulatedOpenEdx
+):
+    events = [event_of_another_learner(run, openedx) for _ in range(12)]
+    openedx.set_fault("hang")
+
+    with ThreadPoolExecutor(12) as executor:
+        replies = [executor.submit(site.post, event) for event in events]
+        # Two places in each of the two processes; the others are answered in the hang.
+        early = [future.result() for future in islice(as_completed(replies, timeout=15), 12 - 4)]
+        waiting = openedx.request_count
+        openedx.clear_fault()
+
+    assert {reply.status_code for reply in early} == {202}
+    assert 1 <= waiting <= 4
+    statuses = Counter(future.result().json()["certificate_status"] for future in replies)
+    assert statuses == {"created": openedx.request_count, "deferred": 12 - openedx.request_count}
+
+    call_command("process_certificate_requests", "--no-progress")
+
+    assert CourseRunCertificate.all_objects.count() == 12
+    assert {request.status for request in CertificateRequest.objects.all()} == {"created"}
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [{"CERTIFICATE_WEBHOOK_ASYNC": "True", "CELERY_BROKER_URL": "redis://127.0.0.1:1/0"}],
+)
+def test_without_the_broker_a_background_event_is_held_all_the_same(
+    site: Site, dana: User, run: CourseRun, openedx: SimulatedOpenEdx
+):
+    event = {"email": dana.email, "course_id": run.courseware_id}
+
+    replies = [site.post(event) for _ in range(3)]
+
+    assert [(reply.status_code, reply.json()) for reply in replies] == [
+        (202, {"certificate_status": "deferred"})
+    ] * 3
+    assert openedx.request_count == 0
+    ends = time.monotonic() + START_SECONDS
+    while "no worker was woken" not in site.log.read_text() and time.monotonic() < ends:
+        # A line of another process's own thread: there is nothing to be told by.
+        time.sleep(0.1)
+    assert "no worker was woken" in site.log.read_text()
+    assert "Traceback" not in site.log.read_text()
+
+    call_command("process_certificate_requests", "--no-progress")
+
+    assert CourseRunCertificate.objects.get().user == dana
+    assert CertificateRequest.objects.get().deliveries == 3
+
+
+def event_of_another_learner(run: CourseRun, openedx: SimulatedOpenEdx) -> dict[str, str]:
+    """Return the event of somebody new who has passed and paid."""
+    learner = CourseRunEnrollmentFactory.create(run=run).user
+    openedx.enroll(run.courseware_id, str(learner.edx_username), passed=True, percent=0.9)
+    return {"email": learner.email, "course_id": run.courseware_id}

@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
 from courses.api.conflicts import describe_failure
-from openedx.exceptions import EventTooLarge, InvalidEvent, NotKnownHere, OpenEdxError
+from openedx.exceptions import EventTooLarge, InvalidEvent, NotKnownHere
 
 log = logging.getLogger(__name__)
 
@@ -18,7 +18,6 @@ ERROR_STATUS: dict[type[Exception], int] = {
     InvalidEvent: status.HTTP_400_BAD_REQUEST,
     NotKnownHere: status.HTTP_404_NOT_FOUND,
     EventTooLarge: status.HTTP_413_REQUEST_ENTITY_TOO_LARGE,
-    OpenEdxError: status.HTTP_503_SERVICE_UNAVAILABLE,
 }
 
 

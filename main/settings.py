@@ -57,8 +57,25 @@ EDX_API_PAGE_RETRY_DELAY = env.float("EDX_API_PAGE_RETRY_DELAY", default=1.0)
 # --- Certificates -------------------------------------------------------------------------------
 
 CERTIFICATE_CREATION_WINDOW_IN_DAYS = env.int("CERTIFICATE_CREATION_WINDOW_IN_DAYS", default=31)
+# A sweep that would delete more certificates of a run than both of these deletes none.
+CERTIFICATE_DELETIONS_MAX = env.int("CERTIFICATE_DELETIONS_MAX", default=5)
+CERTIFICATE_DELETIONS_MAX_PERCENT = env.float("CERTIFICATE_DELETIONS_MAX_PERCENT", default=2.0)
 CRON_COURSE_CERTIFICATES_HOURS = env.str("CRON_COURSE_CERTIFICATES_HOURS", default="*")
 CRON_COURSE_CERTIFICATES_DAYS = env.str("CRON_COURSE_CERTIFICATES_DAYS", default="*")
+
+# Whether the webhook leaves the question to Open edX to a worker, and answers at once.
+CERTIFICATE_WEBHOOK_ASYNC = env.bool("CERTIFICATE_WEBHOOK_ASYNC", default=False)
+# How many webhooks of one process may wait for Open edX at once; the others are left to a worker.
+CERTIFICATE_WEBHOOK_WAITING_MAX = env.int("CERTIFICATE_WEBHOOK_WAITING_MAX", default=32)
+# Seconds until a request is free again whose worker has died.
+CERTIFICATE_REQUEST_LEASE = env.float("CERTIFICATE_REQUEST_LEASE", default=120.0)
+# Seconds to wait after each "not passed" before Open edX is asked again.
+CERTIFICATE_REQUEST_NOT_PASSED_DELAYS = env.list(
+    "CERTIFICATE_REQUEST_NOT_PASSED_DELAYS", cast=float, default=[10.0, 60.0, 600.0]
+)
+CERTIFICATE_REQUEST_RETENTION_IN_DAYS = env.int("CERTIFICATE_REQUEST_RETENTION_IN_DAYS", default=90)
+# How many questions fail in a row before all wait for a probe to succeed.
+OPENEDX_PAUSE_AFTER_FAILURES = env.int("OPENEDX_PAUSE_AFTER_FAILURES", default=10)
 
 # --- Celery -------------------------------------------------------------------------------------
 
@@ -69,6 +86,8 @@ CELERY_TASK_EAGER_PROPAGATES = True
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# Seconds. A broker that hangs is given up, and asked anew.
+CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 5, "socket_timeout": 30}
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = {
     "generate-course-certificates": {
@@ -79,6 +98,16 @@ CELERY_BEAT_SCHEDULE = {
             day_of_week=CRON_COURSE_CERTIFICATES_DAYS,
         ),
         # Without a worker for a day, one sweep is wanted afterwards and not twenty-four.
+        "options": {"expires": 3600},
+    },
+    "process-certificate-requests": {
+        "task": "courses.tasks.process_certificate_requests",
+        "schedule": 10.0,
+        "options": {"expires": 10},
+    },
+    "prune-certificate-requests": {
+        "task": "courses.tasks.prune_certificate_requests",
+        "schedule": crontab(minute="30", hour="3"),
         "options": {"expires": 3600},
     },
 }

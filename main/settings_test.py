@@ -61,6 +61,10 @@ def test_the_production_environment_has_nothing_to_complain_of():
         ({"OPENEDX_API_BASE_URL": "http://courses.example.org"}, "main.W001"),
         ({"EDX_API_PAGE_SIZE": "0"}, "main.E003"),
         ({"CELERY_BROKER_URL": "", "CELERY_TASK_ALWAYS_EAGER": "False"}, "main.E004"),
+        ({"CERTIFICATE_REQUEST_LEASE": "10"}, "main.E005"),
+        ({"CERTIFICATE_REQUEST_NOT_PASSED_DELAYS": "10,-1"}, "main.E006"),
+        ({"CERTIFICATE_DELETIONS_MAX_PERCENT": "-1"}, "main.E007"),
+        ({"OPENEDX_PAUSE_AFTER_FAILURES": "0"}, "main.E007"),
         ({"SECRET_KEY": "short"}, "security.W009"),
         ({"SECURE_SSL_REDIRECT": "False"}, "security.W008"),
     ],
@@ -87,6 +91,22 @@ def test_the_server_does_not_start_with_what_can_not_work():
 
     assert result.returncode != 0
     assert "main.E001" in result.stderr
+
+
+@pytest.mark.parametrize("program", ["worker", "beat"])
+def test_celery_does_not_start_with_what_can_not_work(program: str, tmp_path: Path):
+    result = subprocess.run(
+        [sys.executable, "-m", "celery", "--workdir", ROOT, "--app", "main.celery", program],
+        cwd=tmp_path,
+        env={**PRODUCTION, "PATH": os.environ["PATH"], "CERTIFICATE_REQUEST_LEASE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert result.returncode != 0
+    assert "main.E005" in result.stderr
 
 
 def test_the_tests_run_on_postgresql():

@@ -5,9 +5,10 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.core.checks import run_checks
-from django.core.exceptions import ImproperlyConfigured
 from django.core.wsgi import get_wsgi_application
+
+from main.checks import refuse_what_can_not_work
+from openedx.turns import webhook_turns
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -15,16 +16,22 @@ if TYPE_CHECKING:
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "main.settings")
 
 _django = get_wsgi_application()
+_WEBHOOKS = "/api/openedx_webhook/"
 
-# manage.py asks the checks before each command; a server that is started without it must too.
-if serious := [check for check in run_checks() if check.is_serious()]:
-    raise ImproperlyConfigured("\n".join(map(str, serious)))
+refuse_what_can_not_work()
 
 
 def application(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-    """Hand the request to Django, with the two headers that Django can't cope with mended."""
+    """Hand the request to Django, with the two headers that Django can't cope with mended.
+
+    Webhooks take turns, so that a crowd of them leaves room for the rest of the site; who shows no
+    token is refused for next to nothing, and needs none.
+    """
     _drop_parameters(environ)
     _bound_body_of_unknown_length(environ)
+    if environ.get("HTTP_AUTHORIZATION") and environ["PATH_INFO"].startswith(_WEBHOOKS):
+        with webhook_turns.taken():
+            return _django(environ, start_response)
     return _django(environ, start_response)
 
 

@@ -17,6 +17,9 @@ from openedx.exceptions import (
 )
 from openedx.grades import EdxGrade, RefusedGrade, parse_grade
 
+# Seconds. urllib3 alone would cut it at six hours; whoever waits decides how long is too long.
+RETRY_AFTER_MAX = 366 * 86_400
+
 
 def raise_for_status(response: requests.Response, body: bytes) -> None:
     """Raise the OpenEdxError that a status other than 200 stands for."""
@@ -48,7 +51,7 @@ def _retry_after(response: requests.Response) -> float | None:
     if value is None:
         return None
     try:
-        return float(Retry().parse_retry_after(value))
+        return float(Retry(retry_after_max=RETRY_AFTER_MAX).parse_retry_after(value))
     except (InvalidHeader, ValueError, OverflowError):
         return None
 

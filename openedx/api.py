@@ -1,10 +1,11 @@
 """What Open edX knows of our learners."""
 
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Protocol
+from typing import Protocol, Self
 
 from django.conf import settings
 from django.db import connections
@@ -13,6 +14,7 @@ from openedx.client import GradeRecords, OpenEdxClient, OpenEdxClientSettings
 from openedx.exceptions import NoEdxUsername
 from openedx.grades import EdxGrade, RefusedGrade
 from openedx.models import OpenEdxUser
+from openedx.turns import webhook_turns
 from users.models import User
 
 
@@ -34,6 +36,15 @@ class GradePage:
     #: Whether it answers a question about one learner.
     is_of_one_learner: bool = False
 
+    def only(self, users: Collection[int]) -> Self:
+        """Return the page as if these users, by their ids, were the only ones of the run."""
+        return replace(
+            self,
+            graded=[(grade, user) for grade, user in self.graded if user.pk in users],
+            refused=[(why, user) for why, user in self.refused if user and user.pk in users],
+            strangers=0,
+        )
+
 
 def get_edx_grades_with_users(
     course_run: HasCoursewareId, user: User | None = None
@@ -43,17 +54,17 @@ def get_edx_grades_with_users(
     Refused grades and learners unknown here are left out; `fetch_grade_pages` tells of them.
     Raises OpenEdxError where Open edX could not tell; what came before it has been yielded.
     """
-    for page in fetch_grade_pages(course_run, user):
+    for page in fetch_grade_pages(course_run, user, patient=user is None):
         yield from page.graded
 
 
 def fetch_grade_pages(
-    course_run: HasCoursewareId, user: User | None = None, *, patient: bool = False
+    course_run: HasCoursewareId, user: User | None = None, *, patient: bool = True
 ) -> Iterator[GradePage]:
     """Yield the run's grades with their users page by page; one user's grade is a page of one.
 
-    A page that fails is asked for again, up to three times; one user's grade only where the caller
-    is `patient`, that is, where nobody waits for the answer.
+    A `patient` caller, for whom nobody waits, has a page or a grade that fails asked for again, up
+    to three times; another has it asked for within the time of one question.
 
     One query finds the users of a page. While Open edX is waited for, the thread holds no database
     connection. Raises OpenEdxError where Open edX could not tell, for one user also where its
@@ -63,14 +74,14 @@ def fetch_grade_pages(
         edx_username = user.edx_username
         if edx_username is None:
             raise NoEdxUsername("The learner has no username on Open edX.")
-        release_database()
-        grade = _client().fetch_grade(course_run.courseware_id, edx_username, patient=patient)
+        with waiting():
+            grade = _client().fetch_grade(course_run.courseware_id, edx_username, patient=patient)
         yield GradePage([(grade, user)], [], is_of_one_learner=True)
         return
-    pages = _client().iter_grade_pages(course_run.courseware_id)
+    pages = _client().iter_grade_pages(course_run.courseware_id, patient=patient)
     while True:
-        release_database()
-        records = next(pages, None)
+        with waiting():
+            records = next(pages, None)
         if records is None:
             return
         yield _with_users(records)
@@ -93,8 +104,9 @@ def _with_users(records: GradeRecords) -> GradePage:
     return GradePage(graded, refused, strangers)
 
 
-def release_database() -> None:
-    """Give the thread's connections back before a wait that is not the database's.
+@contextmanager
+def waiting() -> Iterator[None]:
+    """Wait for somebody else in the block, and hold nothing meanwhile: no connection, no turn.
 
     A hundred waiting webhooks would otherwise take all of PostgreSQL's connections. Inside a
     transaction a connection can't be given back: callers keep their transactions short of here.
@@ -102,6 +114,8 @@ def release_database() -> None:
     for connection in connections.all(initialized_only=True):
         if not connection.in_atomic_block:
             connection.close()
+    with webhook_turns.given_up():
+        yield
 
 
 def _client() -> OpenEdxClient:

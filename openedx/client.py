@@ -101,27 +101,26 @@ class OpenEdxClient:
         Raises OpenEdxError: UnusableGrade where Open edX answered without a grade of exactly this
         learner in exactly this course, and the others as `openedx.exceptions` describes them.
         """
-        url, parameters = self._grades_url(course_id), {"username": username}
-        if patient:
-            return self._ask_again(
-                url, parameters, lambda answer: read_only_grade(answer, course_id, username)
-            )
-        margin = 2 * self._connect_timeout
-        answer = self._get(url, parameters, Deadline(self._settings.timeout, retry_margin=margin))
-        return read_only_grade(answer, course_id, username)
+        return self._ask(
+            self._grades_url(course_id),
+            {"username": username},
+            lambda answer: read_only_grade(answer, course_id, username),
+            patient=patient,
+        )
 
-    def iter_grade_pages(self, course_id: str) -> Iterator[GradeRecords]:
+    def iter_grade_pages(self, course_id: str, *, patient: bool = True) -> Iterator[GradeRecords]:
         """Yield the grades of the course's learners page by page, each as soon as it is there.
 
-        A page that fails, and may come when asked for again, is asked for up to three times more,
-        after the seconds of Retry-After or a wait that doubles. Raises OpenEdxError where a page
-        stays bad; the pages before it have been yielded.
+        For a `patient` caller a page that fails, and may come when asked for again, is asked for up
+        to three times more, after the seconds of Retry-After or a wait that doubles; for another
+        each page is over within the time-out, its retries included. Raises OpenEdxError where a
+        page stays bad; the pages before it have been yielded.
         """
         url = self._grades_url(course_id)
         parameters: dict[str, str] | None = {"page_size": str(self._settings.page_size)}
         seen = set()
         while True:
-            records, following = self._ask_again(url, parameters, read_page)
+            records, following = self._ask(url, parameters, read_page, patient=patient)
             yield [parse_grade(record, course_id=course_id) for record in records]
             if following in (None, ""):
                 return
@@ -156,6 +155,20 @@ class OpenEdxClient:
 
     def _grades_url(self, course_id: str) -> str:
         return f"{self._base}/api/grades/v1/courses/{quote(course_id, safe='')}/"
+
+    def _ask(
+        self,
+        url: str,
+        parameters: dict[str, str] | None,
+        read: Callable[[object], Read],
+        *,
+        patient: bool,
+    ) -> Read:
+        if patient:
+            return self._ask_again(url, parameters, read)
+        margin = 2 * self._connect_timeout
+        deadline = Deadline(self._settings.timeout, retry_margin=margin)
+        return read(self._get(url, parameters, deadline))
 
     def _ask_again(
         self, url: str, parameters: dict[str, str] | None, read: Callable[[object], Read]

@@ -21,7 +21,7 @@ from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.serializers import Serializer
 
-from openedx.api import release_database
+from openedx.api import waiting
 from openedx.exceptions import EventTooLarge, InvalidEvent
 
 EVENT_MAX_BYTES = 64 * 1024
@@ -40,10 +40,10 @@ class EventParser(BaseParser):
         media_type: str | None = None,  # noqa: ARG002
         parser_context: Mapping[str, Any] | None = None,  # noqa: ARG002
     ) -> Any:
-        # The token was looked up; a body that comes slowly must not hold the connection.
-        release_database()
         try:
-            body = stream.read(EVENT_MAX_BYTES + 1)
+            # The token was looked up; a body that comes slowly must hold nothing.
+            with waiting():
+                body = stream.read(EVENT_MAX_BYTES + 1)
         except UnreadablePostError as error:
             raise InvalidEvent("The body broke off.") from error
         if len(body) > EVENT_MAX_BYTES:

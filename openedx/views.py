@@ -10,17 +10,12 @@ from rest_framework.permissions import IsAdminUser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from courses.api import (
-    CertificateOutcome,
-    create_local_enrollment,
-    find_certificate,
-    generate_course_run_certificates,
-)
+from courses.api import CertificateOutcome, create_local_enrollment, request_certificate
 from courses.models import CourseRun
 from openedx.authentication import BearerTokenAuthentication
 from openedx.constants import EDX_ENROLLMENT_AUDIT_MODE
 from openedx.events import read_event, takes_json_events
-from openedx.exceptions import NotKnownHere, OpenEdxError
+from openedx.exceptions import NotKnownHere
 from openedx.serializers import CertificateEventSerializer, EnrollmentEventSerializer
 from users.emails import mask_email
 from users.models import User
@@ -51,20 +46,19 @@ _CERTIFICATE_REPLIES: dict[CertificateOutcome, dict[str, str]] = {
 def edx_certificate_webhook(request: Request) -> Response:
     """Issue the certificate of a learner who has passed a course, if it is earned.
 
-    The event is a hint: whether the learner passed is asked of Open edX.
+    The event is a hint: whether the learner passed is asked of Open edX, now or later.
     """
-    # 2xx: settled; the plugin forgets the event. 503: Open edX or our database could not tell; the
-    # plugin sends the event twice more within seconds, then the periodic task is the net. Other
-    # 4xx: the event will never be taken; the plugin repeats it all the same.
+    # 2xx: a promise. The certificate exists, or the request is held until it is settled, and the
+    # plugin may forget the event. 503: our database failed; the plugin repeats within seconds.
+    # Other 4xx: the event will never be taken; the plugin repeats it all the same.
     user, run, _event = _receive("certificate", request, CertificateEventSerializer)
-    certificate = find_certificate(user, run)
-    if certificate is not None:
-        outcome = (
-            CertificateOutcome.REVOKED if certificate.is_revoked else CertificateOutcome.EXISTS
-        )
-    else:
-        outcome = _generate(user, run)
-    log.info("certificate webhook answered", extra={**_ids(user, run), "outcome": str(outcome)})
+    outcome = request_certificate(user, run)
+    log.info(
+        "certificate webhook answered",
+        extra={**_ids(user, run), "outcome": str(outcome or "deferred")},
+    )
+    if outcome is None:
+        return Response({"certificate_status": "deferred"}, status=status.HTTP_202_ACCEPTED)
     return Response(_CERTIFICATE_REPLIES[outcome])
 
 
@@ -116,18 +110,6 @@ def _receive(
         raise NotKnownHere("Course run not found.")
     log.info("%s webhook validated", kind, extra=_ids(user, run))
     return user, run, event
-
-
-def _generate(user: User, run: CourseRun) -> CertificateOutcome:
-    try:
-        return generate_course_run_certificates(user=user, course_run=run, force=True).outcome
-    except OpenEdxError as error:
-        log.log(
-            logging.WARNING if error.retryable else logging.ERROR,
-            "certificate webhook: Open edX could not tell",
-            extra={**_ids(user, run), "error": error.code},
-        )
-        raise
 
 
 def _loggable(course_id: str) -> str:

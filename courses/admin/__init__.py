@@ -7,10 +7,12 @@ from courses.admin.certificate import (
 from courses.admin.course import CourseAdmin, CourseRunAdmin
 from courses.admin.enrollment import CourseRunEnrollmentAdmin, CourseRunEnrollmentAuditAdmin
 from courses.admin.grade import CourseRunGradeAdmin, CourseRunGradeAuditAdmin
+from courses.admin.request import CertificateRequestAdmin, OpenEdxPauseAdmin
 from courses.admin.user_page import CertificateInline, EnrollmentInline, GradeInline
 
 __all__ = [
     "CertificateInline",
+    "CertificateRequestAdmin",
     "CourseAdmin",
     "CourseRunAdmin",
     "CourseRunCertificateAdmin",
@@ -21,4 +23,5 @@ __all__ = [
     "CourseRunGradeAuditAdmin",
     "EnrollmentInline",
     "GradeInline",
+    "OpenEdxPauseAdmin",
 ]

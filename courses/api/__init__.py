@@ -14,12 +14,18 @@ from courses.api.generation import (
     generate_course_run_certificates,
 )
 from courses.api.grades import ensure_course_run_grade, override_user_grade
+from courses.api.processing import ProcessingSummary, count_requests, process_requests
+from courses.api.replays import prune_requests, reopen, settle_as_failed
+from courses.api.requests import request_certificate
+from courses.api.wakeup import wake_worker
 
 __all__ = [
     "CertificateOutcome",
     "GenerationSummary",
+    "ProcessingSummary",
     "change_enrollment",
     "count_learners_to_sweep",
+    "count_requests",
     "create_local_enrollment",
     "ensure_course_run_grade",
     "find_certificate",
@@ -28,4 +34,10 @@ __all__ = [
     "manage_course_run_certificate_access",
     "override_user_grade",
     "process_course_run_grade_certificate",
+    "process_requests",
+    "prune_requests",
+    "reopen",
+    "request_certificate",
+    "settle_as_failed",
+    "wake_worker",
 ]

@@ -31,6 +31,8 @@ class CertificateOutcome(StrEnum):
     EXISTS = "exists"
     REVOKED = "revoked"
     DELETED = "deleted"
+    #: A grade of 0.0 would delete it, and the caller may not delete now: it stays.
+    KEPT = "kept"
     NOT_PASSED = "grade_not_passed"
     NO_PAID_ENROLLMENT = "no_paid_enrollment"
     NOT_DUE = "not_due"

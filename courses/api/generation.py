@@ -2,46 +2,27 @@
 
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
-from enum import StrEnum
+from itertools import islice
 
+from django.conf import settings
 from django.db import Error as DatabaseFailure
-from django.db import transaction
 from django.utils import timezone
 
 from courses.api.certificates import (
-    CertificateDecision,
     CertificateOutcome,
     are_certificates_due,
-    decide,
     get_certificate_grade_eligible_runs,
-    unchanged,
 )
-from courses.api.conflicts import describe_failure, is_database_away, repeat_on_conflict
-from courses.api.grades import (
-    is_held_back,
-    lock_certificate,
-    lock_grade,
-    store_reported_grade,
-)
+from courses.api.conflicts import describe_failure
+from courses.api.settling import GradeOutcome, LearnerResult, settle_page
 from courses.models import CourseRun, CourseRunEnrollment
 from openedx.api import GradePage, fetch_grade_pages
 from openedx.exceptions import OpenEdxError
-from openedx.grades import EdxGrade
 from users.models import User
 
 log = logging.getLogger(__name__)
-
-
-class GradeOutcome(StrEnum):
-    """What became of a grade that Open edX reported."""
-
-    CREATED = "created"
-    UPDATED = "updated"
-    UNCHANGED = "unchanged"
-    HELD_BACK = "held_back"
-    REFUSED = "refused"
 
 
 @dataclass(slots=True)
@@ -63,6 +44,16 @@ class GenerationSummary:
     #: The course ids of runs that could not be worked through to the end.
     failed_runs: list[str] = field(default_factory=list)
 
+    def add(self, result: LearnerResult) -> None:
+        """Count one learner."""
+        self.learners += 1
+        if result.grade is not None:
+            self.grades[result.grade] += 1
+        if result.certificate is not None:
+            self.certificates[result.certificate] += 1
+        if result.grade is None:
+            self.failed_learners += 1
+
     @property
     def failures(self) -> int:
         """How many learners and runs went wrong."""
@@ -83,6 +74,7 @@ class GenerationSummary:
             **{f"grades_{kind}": self.grades[kind] for kind in GradeOutcome},
             "certificates_created": self.certificates[CertificateOutcome.CREATED],
             "certificates_deleted": self.certificates[CertificateOutcome.DELETED],
+            "certificates_kept": self.certificates[CertificateOutcome.KEPT],
             "certificates_existing": self.certificates[CertificateOutcome.EXISTS],
             "certificates_revoked": self.certificates[CertificateOutcome.REVOKED],
             "not_passed": self.certificates[CertificateOutcome.NOT_PASSED],
@@ -100,17 +92,20 @@ def generate_course_run_certificates(
     course_run: CourseRun | None = None,
     force: bool = False,
     *,
+    allow_deletions: bool = False,
     report: Progress = lambda _summary: None,
 ) -> GenerationSummary:
     """Fetch grades from Open edX, store them, and create the certificates they earn.
 
     Repeatable, also at the same time. The three parameters are independent of each other. What
-    fails for one learner, page or run is logged and counted, and the rest goes on.
+    fails for one learner, page or run is logged and counted, and the rest goes on. Open requests of
+    learners who have their certificate then are settled.
 
     Args:
         user: only this learner; without a run, in the eligible runs of an active enrollment.
         course_run: only this run, eligible for the sweep or not; otherwise all eligible runs.
         force: create certificates before their date; nothing else is waived.
+        allow_deletions: believe also so many grades of 0.0 in a run that they look like a fault.
         report: gets the summary, as far as it has come, after each page of grades and each run.
 
     Raises OpenEdxError, or Django's database errors, when asked for one user in one run.
@@ -118,11 +113,20 @@ def generate_course_run_certificates(
     summary, now = GenerationSummary(), timezone.now()
     for run in _get_runs(user, course_run):
         summary.runs += 1
-        is_due = force or are_certificates_due(run, now)
+        sweep = _RunSweep(
+            run=run,
+            is_due=force or are_certificates_due(run, now),
+            # One learner's certificate is no mass.
+            may_delete=allow_deletions or user is not None,
+            summary=summary,
+        )
         try:
-            for page in fetch_grade_pages(run, user, patient=course_run is None):
-                _settle_page(page, run, is_due, summary)
+            # Somebody may wait for the answer about one learner in one run.
+            patient = user is None or course_run is None
+            for page in fetch_grade_pages(run, user, patient=patient):
+                sweep.take(page)
                 report(summary)
+            sweep.delete_what_was_kept()
         except (OpenEdxError, DatabaseFailure) as error:
             if user is not None and course_run is not None:
                 raise
@@ -133,6 +137,30 @@ def generate_course_run_certificates(
             )
         report(summary)
     return summary
+
+
+def iter_certificates_of(course_run: CourseRun, users: Collection[int]) -> Iterator[LearnerResult]:
+    """Yield what comes of each of these learners in the run, from pages of the run's grades.
+
+    As if each were asked for alone, with `force`, for a fraction of the questions. Nobody else on
+    the pages is touched; no certificate is deleted. A learner Open edX leaves out is not yielded,
+    nor one for whom more pages than learners would have to be asked for.
+
+    Args:
+        course_run: the run.
+        users: the learners' ids.
+
+    Raises OpenEdxError, or Django's database errors; what came before has been yielded.
+    """
+    wanted = set(users)
+    for page in islice(fetch_grade_pages(course_run, patient=False), len(wanted)):
+        ours = page.only(wanted)
+        for result in settle_page(ours, course_run, is_due=True, may_delete=False):
+            if result.learner is not None and result.learner.pk in wanted:
+                wanted.remove(result.learner.pk)
+                yield result
+        if not wanted:
+            return
 
 
 def count_learners_to_sweep(user: User | None = None, course_run: CourseRun | None = None) -> int:
@@ -154,54 +182,49 @@ def _get_runs(user: User | None, course_run: CourseRun | None) -> list[CourseRun
     return list(runs.order_by("pk"))
 
 
-def _settle_page(page: GradePage, run: CourseRun, is_due: bool, summary: GenerationSummary) -> None:
-    summary.strangers += page.strangers
-    for reason, learner in page.refused:
-        summary.learners += 1
-        summary.grades[GradeOutcome.REFUSED] += 1
-        log.warning(
-            "grade refused",
-            extra={**_ids(learner, run), "reason": reason},
-        )
-    for edx_grade, learner in page.graded:
-        summary.learners += 1
-        try:
-            grade_outcome, decision = _settle_learner(learner, run, edx_grade, is_due)
-        except DatabaseFailure as error:
-            if page.is_of_one_learner or is_database_away(error):
-                raise
-            summary.failed_learners += 1
-            log.error(  # noqa: TRY400 - its text can hold the learner's values
-                "learner was not settled", extra={**_ids(learner, run), **_failure(error)}
+@dataclass(slots=True)
+class _RunSweep:
+    """One run, page by page; certificates are deleted at its end, where it is known how many."""
+
+    run: CourseRun
+    is_due: bool
+    may_delete: bool
+    summary: GenerationSummary
+    _kept: list[LearnerResult] = field(default_factory=list)
+
+    def take(self, page: GradePage) -> None:
+        self.summary.strangers += page.strangers
+        for result in self._settle(page):
+            if result.certificate is CertificateOutcome.KEPT:
+                self._kept.append(result)
+            else:
+                self.summary.add(result)
+
+    def delete_what_was_kept(self) -> None:
+        """Let the 0.0s count, unless they are so many that a fault is likelier than the truth."""
+        if not self._kept:
+            return
+        certificates = self.run.courseruncertificates.count()
+        percent = settings.CERTIFICATE_DELETIONS_MAX_PERCENT
+        limit = max(settings.CERTIFICATE_DELETIONS_MAX, certificates * percent / 100)
+        results = self._kept
+        if len(self._kept) > limit:
+            log.error(
+                "too many certificates would be deleted: none was",
+                extra={
+                    "course_id": self.run.courseware_id,
+                    "deletions": len(self._kept),
+                    "certificates": certificates,
+                },
             )
         else:
-            summary.grades[grade_outcome] += 1
-            summary.certificates[decision.outcome] += 1
+            self.may_delete = True
+            results = self._settle(GradePage([kept.as_reported() for kept in self._kept], []))
+        for result in results:
+            self.summary.add(result)
 
-
-@repeat_on_conflict
-@transaction.atomic
-def _settle_learner(
-    learner: User, run: CourseRun, edx_grade: EdxGrade, is_due: bool
-) -> tuple[GradeOutcome, CertificateDecision]:
-    stored = lock_grade(learner, run)
-    certificate = lock_certificate(learner, run)
-    grade, created, updated = store_reported_grade(
-        learner, run, edx_grade, stored, certificate, should_update=True
-    )
-    if grade is None or is_held_back(grade, edx_grade):
-        return GradeOutcome.HELD_BACK, unchanged(certificate)
-    return _grade_outcome(created, updated), decide(grade, certificate, is_due=is_due)
-
-
-def _grade_outcome(created: bool, updated: bool) -> GradeOutcome:
-    if created:
-        return GradeOutcome.CREATED
-    return GradeOutcome.UPDATED if updated else GradeOutcome.UNCHANGED
-
-
-def _ids(learner: User | None, run: CourseRun) -> dict[str, object]:
-    return {"user_id": learner.pk if learner else None, "course_id": run.courseware_id}
+    def _settle(self, page: GradePage) -> list[LearnerResult]:
+        return settle_page(page, self.run, is_due=self.is_due, may_delete=self.may_delete)
 
 
 def _failure(error: OpenEdxError | DatabaseFailure) -> dict[str, str | None]:

@@ -63,6 +63,28 @@ def is_held_back(stored: CourseRunGrade | None, edx_grade: ReportedGrade) -> boo
     return stored is None or (stored.grade != NO_CERTIFICATE_GRADE and not stored.set_by_admin)
 
 
+def is_zero_confirmed(certificate: CourseRunCertificate, now: datetime) -> bool:
+    """Return whether a reported 0.0 counts by now: it was reported first long enough ago."""
+    first = certificate.zero_reported_on
+    return first is not None and now - first >= ZERO_GRADE_CONFIRMATION
+
+
+def would_delete(
+    stored: CourseRunGrade | None,
+    certificate: CourseRunCertificate | None,
+    edx_grade: ReportedGrade,
+    now: datetime,
+) -> bool:
+    """Return whether storing the reported grade would take the certificate away."""
+    if certificate is None or certificate.is_revoked:
+        return False
+    if stored is not None and stored.set_by_admin:
+        return stored.grade == NO_CERTIFICATE_GRADE
+    if is_held_back(stored, edx_grade):
+        return is_zero_confirmed(certificate, now)
+    return edx_grade.percent == NO_CERTIFICATE_GRADE
+
+
 @transaction.atomic
 def override_user_grade(
     user: User,
@@ -156,10 +178,13 @@ def store_reported_grade(
         _note_zero(certificate, None)
     if stored is not None and (not should_update or stored.set_by_admin):
         return stored, False, False
-    would_take_away = certificate is not None and is_held_back(stored, edx_grade)
-    if certificate is not None and would_take_away and not _is_confirmed(certificate):
-        _log_held_back(user, course_run, certificate)
-        return stored, False, False
+    if certificate is not None and is_held_back(stored, edx_grade):
+        now = timezone.now()
+        if certificate.zero_reported_on is None:
+            _note_zero(certificate, now)
+        if not is_zero_confirmed(certificate, now):
+            _log_held_back(user, course_run, certificate)
+            return stored, False, False
     reported = {
         "grade": edx_grade.percent,
         "passed": edx_grade.passed,
@@ -176,15 +201,6 @@ def store_reported_grade(
     stored.save()
     _audit(stored, before, acting_user=None)
     return stored, False, True
-
-
-def _is_confirmed(certificate: CourseRunCertificate) -> bool:
-    """Return whether a reported 0.0 counts now; note the first report where it does not."""
-    now = timezone.now()
-    if certificate.zero_reported_on is None:
-        _note_zero(certificate, now)
-        return False
-    return now - certificate.zero_reported_on >= ZERO_GRADE_CONFIRMATION
 
 
 def _note_zero(certificate: CourseRunCertificate, reported_on: datetime | None) -> None:

@@ -1,11 +1,14 @@
 """The models of the app, a file for each concept."""
 
 from courses.models.certificate import CourseRunCertificate, CourseRunCertificateDeletion
+from courses.models.certificate_request import CertificateRequest
 from courses.models.course import Course, CourseRun
 from courses.models.enrollment import CourseRunEnrollment, CourseRunEnrollmentAudit
 from courses.models.grade import CourseRunGrade, CourseRunGradeAudit
+from courses.models.openedx_pause import OpenEdxPause
 
 __all__ = [
+    "CertificateRequest",
     "Course",
     "CourseRun",
     "CourseRunCertificate",
@@ -14,4 +17,5 @@ __all__ = [
     "CourseRunEnrollmentAudit",
     "CourseRunGrade",
     "CourseRunGradeAudit",
+    "OpenEdxPause",
 ]

@@ -1,14 +1,8 @@
 """Create, revoke and give back certificates by hand."""
 
-from argparse import BooleanOptionalAction, RawDescriptionHelpFormatter
 from typing import Any
 
-from django.core.management.base import (
-    BaseCommand,
-    CommandError,
-    CommandParser,
-    DjangoHelpFormatter,
-)
+from django.core.management.base import CommandError, CommandParser
 from django.db import Error as DatabaseFailure
 from tqdm import tqdm
 
@@ -22,6 +16,9 @@ from courses.api import (
     process_course_run_grade_certificate,
 )
 from courses.api.conflicts import describe_failure
+from courses.management.examples import CommandWithExamples
+from courses.management.lookup import find_run, find_user
+from courses.management.progress import add_progress_argument
 from courses.models import CourseRun
 from openedx.constants import EDX_GRADE_MAX, EDX_GRADE_MIN, EDX_LETTER_GRADE_MAX_LENGTH
 from openedx.exceptions import OpenEdxError
@@ -32,6 +29,7 @@ OUTCOMES = {
     CertificateOutcome.EXISTS: "The certificate existed before.",
     CertificateOutcome.REVOKED: "The certificate is revoked; --unrevoke gives it back.",
     CertificateOutcome.DELETED: "The grade is 0.0: the certificate was deleted.",
+    CertificateOutcome.KEPT: "The certificate was kept.",
     CertificateOutcome.NOT_PASSED: "No certificate: the learner has not passed.",
     CertificateOutcome.NO_PAID_ENROLLMENT: "No certificate: the learner has no paid enrollment.",
     CertificateOutcome.NOT_DUE: "No certificate yet: its date has not come; --force waives that.",
@@ -48,15 +46,13 @@ examples:
                                     set the grade by hand and issue the certificate
   --create --user LEARNER --run ID --grade 0.0
                                     set the grade by hand and take the certificate away
+  --create --run ID --allow-deletions
+                                    believe very many grades of 0.0
   --revoke --user LEARNER --run ID  revoke it; --unrevoke gives it back
 """
 
 
-class _HelpFormatter(DjangoHelpFormatter, RawDescriptionHelpFormatter):
-    """Keeps the lines of the examples."""
-
-
-class Command(BaseCommand):
+class Command(CommandWithExamples):
     """The administrator's way to what the webhook and the periodic task do, and to exceptions."""
 
     help = (
@@ -64,9 +60,7 @@ class Command(BaseCommand):
         "Every form can be repeated without harm."
     )
 
-    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
-        kwargs |= {"epilog": EXAMPLES, "formatter_class": _HelpFormatter}
-        return super().create_parser(prog_name, subcommand, **kwargs)
+    examples = EXAMPLES
 
     def add_arguments(self, parser: CommandParser) -> None:
         action = parser.add_mutually_exclusive_group(required=True)
@@ -99,26 +93,26 @@ class Command(BaseCommand):
             "--by", help="With --grade: the administrator's username, for the audit row."
         )
         parser.add_argument(
-            "--progress",
-            action=BooleanOptionalAction,
-            default=None,
-            help="Show a progress bar, or none; by default one is shown on a terminal.",
+            "--allow-deletions",
+            action="store_true",
+            help="With --create and --run: let grades of 0.0 delete certificates also where they "
+            "are so many that a fault of Open edX is likelier. The log names such a run.",
         )
+        add_progress_argument(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         _refuse_wrong_combinations(options)
-        user = _find_user(options["user"]) if options["user"] is not None else None
-        run = _find_run(options["run"]) if options["run"] is not None else None
+        user = find_user(options["user"]) if options["user"] is not None else None
+        run = find_run(options["run"]) if options["run"] is not None else None
         if user is None or run is None or (options["create"] and options["grade"] is None):
-            self._create(user, run, force=options["force"], progress=options["progress"])
+            self._create(user, run, options)
         elif options["create"]:
             self._override(user, run, options)
         else:
             self._manage_access(user, run, revoke=options["revoke"])
 
-    def _create(
-        self, user: User | None, run: CourseRun | None, *, force: bool, progress: bool | None
-    ) -> None:
+    def _create(self, user: User | None, run: CourseRun | None, options: dict[str, Any]) -> None:
+        progress = options["progress"]
         with tqdm(
             total=count_learners_to_sweep(user, run),
             unit=" learners",
@@ -135,7 +129,13 @@ class Command(BaseCommand):
                 bar.update(summary.learners - bar.n)
 
             try:
-                summary = generate_course_run_certificates(user, run, force, report=report)
+                summary = generate_course_run_certificates(
+                    user,
+                    run,
+                    options["force"],
+                    allow_deletions=options["allow_deletions"],
+                    report=report,
+                )
             except OpenEdxError as error:
                 advice = "Try again later." if error.retryable else "Trying again will not help."
                 raise CommandError(f"{error} Nothing was changed. {advice}") from error
@@ -148,6 +148,12 @@ class Command(BaseCommand):
             self.stdout.write(OUTCOMES[summary.outcome])
         else:
             self.stdout.write(_describe(summary))
+        if kept := summary.certificates[CertificateOutcome.KEPT]:
+            raise CommandError(
+                f"{kept} certificate(s) were not deleted: so many grades of 0.0 in one run look "
+                "like a fault of Open edX. The log names the run. If they are right: "
+                "--create --run ID --allow-deletions."
+            )
         if summary.failures:
             runs = f": {', '.join(summary.failed_runs)}" if summary.failed_runs else ""
             raise CommandError(
@@ -162,7 +168,7 @@ class Command(BaseCommand):
             options["letter_grade"],
             run.courseware_id,
             should_force_pass=True,
-            acting_user=_find_user(options["by"]) if options["by"] else None,
+            acting_user=find_user(options["by"]) if options["by"] else None,
         )
         certificate, created, deleted = process_course_run_grade_certificate(
             grade, should_force_create=True
@@ -190,10 +196,12 @@ class Command(BaseCommand):
 def _refuse_wrong_combinations(options: dict[str, Any]) -> None:
     # By "is it given" and not by truth: 0.0 is a grade, and not "no grade".
     given = {name for name in ("grade", "letter_grade", "by") if options[name] is not None}
-    if options["force"]:
-        given.add("force")
+    given |= {name for name in ("force", "allow_deletions") if options[name]}
     if not options["create"] and given:
         raise CommandError(f"{_flag(min(given))} goes with --create only.")
+    if options["allow_deletions"] and (not options["run"] or options["user"] or "grade" in given):
+        raise CommandError("--allow-deletions goes with --create and --run, for the whole run.")
+    given.discard("allow_deletions")
     if options["create"] and "grade" not in given and given - {"force"}:
         raise CommandError(f"{_flag(min(given - {'force'}))} goes with --grade only.")
     if {"grade", "force"} <= given:
@@ -217,20 +225,6 @@ def _flag(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def _find_user(name: str) -> User:
-    user = User.objects.find_by_email(name) or User.objects.filter(username=name).first()
-    if user is None:
-        raise CommandError("There is no user with this e-mail address or username.")
-    return user
-
-
-def _find_run(course_id: str) -> CourseRun:
-    run = CourseRun.objects.filter(courseware_id=course_id).first()
-    if run is None:
-        raise CommandError(f"There is no course run {course_id}.")
-    return run
-
-
 def _describe(summary: GenerationSummary) -> str:
     counts = summary.as_dict()
     return (
@@ -238,7 +232,8 @@ def _describe(summary: GenerationSummary) -> str:
         "Grades: {grades_created} created, {grades_updated} updated, "
         "{grades_unchanged} unchanged, {grades_held_back} held back, {grades_refused} refused. "
         "Certificates: {certificates_created} created, {certificates_existing} existing, "
-        "{certificates_deleted} deleted, {certificates_revoked} revoked. "
+        "{certificates_deleted} deleted, {certificates_kept} kept in spite of 0.0, "
+        "{certificates_revoked} revoked. "
         "Without: {not_passed} not passed, {no_paid_enrollment} not paid, {not_due} not due. "
         "Failures: {failures}."
     ).format(**counts)

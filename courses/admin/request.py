@@ -1,0 +1,139 @@
+"""The admin of the held requests, and of the pause they heed."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.timesince import timesince, timeuntil
+
+from courses.admin.learner_run import LearnerRunAdmin, ReadOnlyMixin
+from courses.api import reopen, settle_as_failed, wake_worker
+from courses.models import CertificateRequest, OpenEdxPause
+from openedx.exceptions import OpenEdxError
+
+
+class LastErrorFilter(admin.SimpleListFilter):
+    """By the last failure, in one word."""
+
+    title = "last error"
+    parameter_name = "last_error"
+
+    def lookups(self, *_args: Any) -> list[tuple[str, str]]:
+        # The words there can be: to look for those there are would read the whole table.
+        codes = {
+            *CertificateRequest.OwnFailure.values,
+            *(error.code for error in _subclasses(OpenEdxError)),
+        }
+        return [(code, code.replace("_", " ")) for code in sorted(codes)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002 - as Django calls it
+        return queryset.filter(last_error=self.value()) if self.value() else queryset
+
+
+@admin.register(CertificateRequest)
+class CertificateRequestAdmin(ReadOnlyMixin, LearnerRunAdmin):
+    """A held request; what may be done with it are the list's two actions."""
+
+    list_display = ["learner_and_run", "state", "age", "tries", "next_attempt", "last_error"]
+    list_filter = ["status", LastErrorFilter, "created_on"]
+    list_select_related = ["user", "course_run"]
+    readonly_fields = [
+        "user",
+        "course_run",
+        "state",
+        "deliveries",
+        "attempts",
+        "next_attempt",
+        "last_error",
+        "last_error_text",
+        "created_on",
+        "last_delivered_on",
+        "last_attempt_on",
+        "failing_since",
+        "settled_on",
+    ]
+    actions = ["replay_now", "settle_as_failed"]
+
+    def has_work_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("courses.change_certificaterequest")
+
+    # Narrow columns, so that all of them are seen at once.
+    @admin.display(description="Learner and course id", ordering="user__email")
+    def learner_and_run(self, request: CertificateRequest) -> str:
+        course_id = request.course_run.courseware_id
+        return format_html("{}<br><small>{}</small>", request.user.email, course_id)
+
+    @admin.display(description="Tries", ordering="attempts")
+    def tries(self, request: CertificateRequest) -> int:
+        return request.attempts
+
+    @admin.display(description="State", ordering="status")
+    def state(self, request: CertificateRequest) -> str:
+        status = request.get_status_display().lower()
+        return f"{status}: {request.reason.replace('_', ' ')}" if request.reason else status
+
+    @admin.display(description="Age", ordering="created_on")
+    def age(self, request: CertificateRequest) -> str:
+        return timesince(request.created_on, depth=1)
+
+    @admin.display(description="Next", ordering="next_attempt_on")
+    def next_attempt(self, request: CertificateRequest) -> str:
+        now = timezone.now()
+        if not request.is_open:
+            return "-"
+        if request.leased_until is not None and request.leased_until > now:
+            return "at work"
+        if request.next_attempt_on <= now:
+            return "due"
+        return f"in {timeuntil(request.next_attempt_on, now, depth=1)}"
+
+    @admin.action(description="Replay the selected requests now", permissions=["work"])
+    def replay_now(self, request: HttpRequest, queryset: QuerySet[CertificateRequest]) -> None:
+        opened = 0
+        # The latest first: of several of one learner and run it is the one that is opened.
+        for held in queryset.order_by("-pk"):
+            if reopen(held) is not None:
+                opened += 1
+                self.log_change(request, held, "Replayed.")
+        if opened:
+            wake_worker()
+            self.message_user(
+                request,
+                f"{opened} request(s) are due now. The next pass takes them up, whatever pause "
+                "Open edX has.",
+                messages.SUCCESS,
+            )
+        if at_work := len(queryset) - opened:
+            self.message_user(
+                request, f"{at_work} request(s) are being worked on already.", messages.WARNING
+            )
+
+    @admin.action(description="Settle the selected requests as failed", permissions=["work"])
+    def settle_as_failed(
+        self, request: HttpRequest, queryset: QuerySet[CertificateRequest]
+    ) -> None:
+        chosen = list(queryset.filter(status=CertificateRequest.Status.OPEN))
+        settled = settle_as_failed(CertificateRequest.objects.filter(pk__in=[c.pk for c in chosen]))
+        for held in chosen:
+            self.log_change(request, held, "Settled as failed.")
+        level = messages.SUCCESS if settled else messages.WARNING
+        self.message_user(request, f"{settled} open request(s) were settled as failed.", level)
+
+
+@admin.register(OpenEdxPause)
+class OpenEdxPauseAdmin(ReadOnlyMixin, admin.ModelAdmin):
+    """How Open edX has been doing; it changes by itself."""
+
+    list_display = ["__str__", "failures", "since", "next_probe_on", "updated_on"]
+    readonly_fields = ["failures", "since", "next_probe_on", "updated_on"]
+    ordering = ["pk"]
+
+
+def _subclasses(error: type[OpenEdxError]) -> Iterator[type[OpenEdxError]]:
+    for subclass in error.__subclasses__():
+        yield subclass
+        yield from _subclasses(subclass)

@@ -1,0 +1,164 @@
+"""The admin of the held requests: what it tells at a glance, and its two actions."""
+
+import uuid
+from datetime import timedelta
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from courses.api import process_requests
+from courses.conftest import Enrolls, has_certificate
+from courses.factories import CertificateRequestFactory, OpenEdxPauseFactory
+from courses.models import CertificateRequest, CourseRun
+from users.models import User
+
+pytestmark = pytest.mark.django_db
+
+LIST = "admin:courses_certificaterequest_changelist"
+Status = CertificateRequest.Status
+
+
+def settled(status: Status, **fields: object) -> CertificateRequest:
+    return CertificateRequestFactory.create(status=status, settled_on=timezone.now(), **fields)
+
+
+def listed(client: Client, **query: str) -> list[CertificateRequest]:
+    return list(client.get(reverse(LIST), query).context["cl"].result_list)
+
+
+def act(client: Client, action: str, *requests: CertificateRequest) -> list[str]:
+    """Run an action of the list, and return what it tells."""
+    selected = {"action": action, "_selected_action": [request.pk for request in requests]}
+    response = client.post(reverse(LIST), selected, follow=True)
+    assert response.status_code == 200
+    return [str(message) for message in response.context["messages"]]
+
+
+class TestList:
+    def test_it_tells_how_a_request_stands(self, admin_client: Client):
+        now = timezone.now()
+        failing = CertificateRequestFactory.create(
+            attempts=17,
+            last_error="timeout",
+            next_attempt_on=now + timedelta(minutes=31, seconds=5),
+        )
+        CertificateRequest.objects.filter(pk=failing.pk).update(
+            created_on=now - timedelta(days=2, seconds=5)
+        )
+
+        page = admin_client.get(reverse(LIST)).content.decode().replace("\xa0", " ")
+
+        for text in (failing.user.email, "open", "2 days", "17", "in 31 minutes", "timeout"):
+            assert f">{text}<" in page
+
+    @pytest.mark.parametrize(
+        ("fields", "shown"),
+        [
+            ({}, "due"),
+            (
+                {"lease": uuid.uuid4(), "leased_until": timezone.now() + timedelta(days=1)},
+                "at work",
+            ),
+            (
+                {"lease": uuid.uuid4(), "leased_until": timezone.now() - timedelta(days=1)},
+                "due",
+            ),
+            ({"status": Status.CREATED, "settled_on": timezone.now()}, "-"),
+        ],
+        ids=["due", "leased", "lease ran out", "settled"],
+    )
+    def test_it_tells_when_it_is_tried_next(self, admin_client: Client, fields, shown):
+        CertificateRequestFactory.create(**fields)
+
+        page = admin_client.get(reverse(LIST)).content.decode()
+
+        assert f'<td class="field-next_attempt">{shown}</td>' in page
+
+    def test_it_tells_why_a_learner_was_not_eligible(self, admin_client: Client):
+        settled(Status.NOT_ELIGIBLE, reason="no_paid_enrollment")
+
+        page = admin_client.get(reverse(LIST)).content.decode()
+
+        assert "not eligible: no paid enrollment" in page
+
+    def test_it_is_filtered_by_status_and_by_last_error(self, admin_client: Client):
+        refused = CertificateRequestFactory.create(last_error="refused")
+        failed = settled(Status.FAILED, last_error="timeout")
+
+        assert listed(admin_client, status__exact="failed") == [failed]
+        assert listed(admin_client, last_error="refused") == [refused]
+        assert set(listed(admin_client)) == {refused, failed}
+
+    def test_the_filter_offers_every_failure_there_can_be(self, admin_client: Client):
+        page = admin_client.get(reverse(LIST)).content.decode()
+
+        for code in (
+            "unreachable",
+            "timeout",
+            "throttled",
+            "no_edx_username",
+            "database",
+            "paused",
+        ):
+            assert f"?last_error={code}" in page
+
+
+class TestReplayNow:
+    def test_a_failed_request_is_taken_up_by_the_next_pass_in_spite_of_a_pause(
+        self, admin_client: Client, run: CourseRun, enrolled: Enrolls
+    ):
+        dana = enrolled(run)
+        failed = settled(Status.FAILED, user=dana, course_run=run)
+        OpenEdxPauseFactory.create()
+
+        messages = act(admin_client, "replay_now", failed)
+        process_requests()
+
+        assert "1 request(s) are due now" in messages[0]
+        assert has_certificate(dana, run)
+        failed.refresh_from_db()
+        assert failed.status == Status.CREATED
+        assert LogEntry.objects.get().get_change_message() == "Replayed."
+
+    def test_one_that_is_worked_on_is_left_alone(self, admin_client: Client):
+        at_work = CertificateRequestFactory.create(
+            lease=uuid.uuid4(), leased_until=timezone.now() + timedelta(minutes=1)
+        )
+
+        (message,) = act(admin_client, "replay_now", at_work)
+
+        assert message == "1 request(s) are being worked on already."
+        at_work.refresh_from_db()
+        assert at_work.deliveries == 1
+
+
+class TestSettleAsFailed:
+    def test_what_is_open_is_settled_and_what_is_settled_stays(self, admin_client: Client):
+        waiting = CertificateRequestFactory.create()
+        created = settled(Status.CREATED)
+
+        (message,) = act(admin_client, "settle_as_failed", waiting, created)
+
+        assert message == "1 open request(s) were settled as failed."
+        waiting.refresh_from_db()
+        created.refresh_from_db()
+        assert waiting.status == Status.FAILED
+        assert waiting.settled_on is not None
+        assert created.status == Status.CREATED
+
+
+@pytest.mark.parametrize("action", ["replay_now", "settle_as_failed"])
+def test_who_may_only_look_has_no_actions(client: Client, staff_user: User, action: str):
+    may_view = Permission.objects.get(codename="view_certificaterequest")
+    staff_user.user_permissions.add(may_view)
+    client.force_login(staff_user)
+    request = CertificateRequestFactory.create()
+
+    act(client, action, request)
+
+    request.refresh_from_db()
+    assert (request.status, request.deliveries) == (Status.OPEN, 1)

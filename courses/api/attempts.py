@@ -1,0 +1,169 @@
+"""One attempt at a held request: Open edX is asked, and what came of it is taken down."""
+
+import logging
+import traceback
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import Error as DatabaseFailure
+from django.utils import timezone
+
+from courses.api.backoff import delay_after_failure, delay_after_not_passed
+from courses.api.certificates import CertificateOutcome
+from courses.api.conflicts import describe_failure, is_database_away
+from courses.api.generation import generate_course_run_certificates
+from courses.api.pause import OUTAGES, find_pause, note_answer, note_outage
+from courses.api.request_outcomes import (
+    bring_forward,
+    postpone_answered,
+    postpone_failed,
+    settle_answered,
+)
+from courses.api.request_queue import OwnFailure, Reason
+from courses.models import CertificateRequest, OpenEdxPause
+from openedx.exceptions import NoEdxUsername, OpenEdxError
+
+log = logging.getLogger(__name__)
+
+# Storing the grade has settled the request of whoever has a certificate; these are left.
+_REASONS = {
+    CertificateOutcome.NOT_PASSED: Reason.NOT_PASSED,
+    # A 0.0 that took a certificate away a moment ago, and one that never earned it, are the same.
+    CertificateOutcome.DELETED: Reason.NOT_PASSED,
+    CertificateOutcome.NO_PAID_ENROLLMENT: Reason.NO_PAID_ENROLLMENT,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What came of it."""
+
+    #: None where nobody could tell.
+    outcome: CertificateOutcome | None
+    #: Whether the request waits for another attempt.
+    is_open: bool = False
+    #: Whether Open edX was asked at all.
+    has_asked: bool = True
+    #: Whether any other question would have failed as well.
+    is_outage: bool = False
+
+
+def make_attempt(request: CertificateRequest, lease: UUID, pause: OpenEdxPause) -> Attempt:
+    """Ask for the learner's grade, issue the certificate if it is earned, settle or postpone.
+
+    Args:
+        request: claimed by the caller.
+        lease: the claim.
+        pause: what `find_pause` returned just now.
+
+    Raises Django's database errors where the server is away; then the lease runs out.
+    """
+    try:
+        summary = generate_course_run_certificates(
+            user=request.user, course_run=request.course_run, force=True
+        )
+    except OpenEdxError as error:
+        if isinstance(error, OUTAGES):
+            note_outage(error)
+        elif not isinstance(error, NoEdxUsername):
+            note_open_edx_is_up(pause)
+        return take_failure(request, lease, error)
+    except DatabaseFailure as error:
+        if is_database_away(error):
+            raise
+        return take_own_failure(request, lease, OwnFailure.DATABASE, **describe_failure(error))
+    note_open_edx_is_up(pause)
+    return take_answer(request, lease, summary.outcome)
+
+
+def make_attempt_whatever_fails(request: CertificateRequest, lease: UUID) -> Attempt:
+    """Make an attempt, and take down an error of ours too: one request must not stop all others.
+
+    Raises Django's database errors where the server is away; then the lease runs out.
+    """
+    try:
+        return make_attempt(request, lease, find_pause())
+    except DatabaseFailure:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, the others go on
+        return take_failure(request, lease, error)
+
+
+def note_open_edx_is_up(pause: OpenEdxPause) -> None:
+    """End the pause, if there was one, and let all that waits through."""
+    if note_answer(pause):
+        bring_forward()
+
+
+def take_answer(request: CertificateRequest, lease: UUID, outcome: CertificateOutcome) -> Attempt:
+    """Settle or postpone a request by what Open edX said of the learner."""
+    reason = _REASONS.get(outcome)
+    if reason is None:
+        log.info("certificate request settled", extra={**_ids(request), "outcome": str(outcome)})
+        return Attempt(outcome)
+    delay = None
+    if reason is Reason.NOT_PASSED:
+        delay = delay_after_not_passed(request.not_passed_answers + 1)
+    if delay is not None:
+        postpone_answered(request, lease, reason, delay)
+        return Attempt(outcome, is_open=True)
+    is_settled = settle_answered(request, lease, reason)
+    if is_settled:
+        log.info("certificate request settled", extra={**_ids(request), "outcome": str(outcome)})
+    return Attempt(outcome, is_open=not is_settled)
+
+
+def take_failure(request: CertificateRequest, lease: UUID, error: Exception) -> Attempt:
+    """Postpone a request that Open edX could not tell about, or give it up after three days.
+
+    Any other error is one of ours.
+    """
+    if not isinstance(error, OpenEdxError):
+        # Without the error's own text, which could hold the learner's values.
+        stack = "".join(traceback.format_tb(error.__traceback__))
+        kind = type(error).__name__
+        return take_own_failure(request, lease, OwnFailure.INTERNAL, kind=kind, stack=stack)
+    delay = delay_after_failure(error, _failing_for(request))
+    is_open = postpone_failed(request, lease, delay, error.code, str(error))
+    log.log(
+        logging.WARNING if error.retryable and is_open else logging.ERROR,
+        "certificate request deferred" if is_open else "certificate request given up",
+        extra={**_ids(request), "error": error.code},
+    )
+    return Attempt(
+        None,
+        is_open=is_open,
+        has_asked=not isinstance(error, NoEdxUsername),
+        is_outage=isinstance(error, OUTAGES),
+    )
+
+
+def take_own_failure(
+    request: CertificateRequest, lease: UUID, failure: OwnFailure, **fields: object
+) -> Attempt:
+    """Postpone a request that failed because of us, or give it up after three days.
+
+    Args:
+        request: claimed by the caller.
+        lease: the claim.
+        failure: what happened.
+        **fields: for the log.
+    """
+    delay = delay_after_failure(None, _failing_for(request))
+    is_open = postpone_failed(request, lease, delay, failure.value, failure.label)
+    log.error(
+        "certificate request deferred" if is_open else "certificate request given up",
+        extra={**_ids(request), "error": failure.value, **fields},
+    )
+    return Attempt(None, is_open=is_open)
+
+
+def _failing_for(request: CertificateRequest) -> timedelta:
+    now = timezone.now()
+    return now - (request.failing_since or now)
+
+
+def _ids(request: CertificateRequest) -> dict[str, Any]:
+    return {"user_id": request.user_id, "course_id": request.course_run.courseware_id}

@@ -1,0 +1,90 @@
+"""The shared pause: while Open edX is down, one question at a time finds out whether it is up.
+
+The state is one row, so that every web server and worker knows it.
+"""
+
+import logging
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from courses.api.backoff import delay_until_probe
+from courses.models import OpenEdxPause
+from openedx.exceptions import (
+    OpenEdxError,
+    OpenEdxNonsense,
+    OpenEdxRefused,
+    OpenEdxThrottled,
+    OpenEdxUnreachable,
+)
+
+log = logging.getLogger(__name__)
+
+# Failures of Open edX as a whole; the others are about one learner, and show that it is up.
+OUTAGES = (OpenEdxUnreachable, OpenEdxRefused, OpenEdxThrottled, OpenEdxNonsense)
+
+
+def find_pause() -> OpenEdxPause:
+    """Return how Open edX has been doing; where nothing ever failed, a row that is not saved."""
+    return OpenEdxPause.objects.filter(pk=OpenEdxPause.THE_ROW).first() or OpenEdxPause()
+
+
+def note_outage(error: OpenEdxError) -> None:
+    """Count a question that failed as any other would have; begin or prolong the pause."""
+    now = timezone.now()
+    with transaction.atomic():
+        pause, _ = OpenEdxPause.objects.select_for_update().get_or_create(pk=OpenEdxPause.THE_ROW)
+        pause.failures += 1
+        begins = not pause.is_on and pause.failures >= settings.OPENEDX_PAUSE_AFTER_FAILURES
+        if begins:
+            pause.since = now
+        if pause.since is not None:
+            pause.next_probe_on = now + delay_until_probe(now, pause.since, error)
+        pause.save()
+    if begins:
+        log.error(
+            "Open edX is down: questions are paused",
+            extra={"error": error.code, "failures": pause.failures},
+        )
+
+
+def note_answer(before: OpenEdxPause) -> bool:
+    """Take down that Open edX answered; return whether that ended a pause.
+
+    Args:
+        before: what `find_pause` returned before the question. Where nothing had failed, there is
+            nothing to write.
+    """
+    if not before.failures:
+        return False
+    now, row = timezone.now(), OpenEdxPause.objects.filter(pk=OpenEdxPause.THE_ROW)
+    # By the row and not by what was read: the pause may have begun during the question.
+    has_ended = row.filter(next_probe_on__isnull=False).update(
+        failures=0, since=None, next_probe_on=None, updated_on=now
+    )
+    if not has_ended:
+        row.update(failures=0, updated_on=now)
+        return False
+    log.info("Open edX is up again: the pause is over")
+    return True
+
+
+def take_probe() -> bool:
+    """Return whether the caller is the one who may ask now; then nobody else is for a while."""
+    now = timezone.now()
+    # A prober that dies leaves the next turn to another, like any other lease.
+    until = now + timedelta(seconds=settings.CERTIFICATE_REQUEST_LEASE)
+    taken = OpenEdxPause.objects.filter(pk=OpenEdxPause.THE_ROW, next_probe_on__lte=now).update(
+        next_probe_on=until, updated_on=now
+    )
+    return taken == 1
+
+
+def give_probe_back() -> None:
+    """Let somebody else probe at once: nothing was asked after all."""
+    now = timezone.now()
+    OpenEdxPause.objects.filter(pk=OpenEdxPause.THE_ROW, next_probe_on__isnull=False).update(
+        next_probe_on=now, updated_on=now
+    )

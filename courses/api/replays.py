@@ -1,0 +1,62 @@
+"""What administrators do with held requests, and when settled ones go."""
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import F, QuerySet
+from django.utils import timezone
+
+from courses.api.request_outcomes import settle
+from courses.api.request_queue import (
+    RELEASED,
+    Reason,
+    Status,
+    get_free_requests,
+    get_open_requests,
+)
+from courses.models import CertificateRequest
+
+
+def reopen(request: CertificateRequest) -> CertificateRequest | None:
+    """Start a request anew, as an administrator wishes; return what is open then.
+
+    It is due at once and does not wait for a pause to end. Where the learner has another open
+    request of the run, that one is. None where somebody works on it at this moment.
+    """
+    now = timezone.now()
+    anew = {
+        "status": Status.OPEN,
+        "reason": Reason.NONE,
+        "settled_on": None,
+        "failing_since": None,
+        "not_passed_answers": 0,
+        "ignores_pause": True,
+        "last_delivered_on": now,
+        "next_attempt_on": now,
+        "updated_on": now,
+        **RELEASED,
+    }
+    rows = CertificateRequest.objects.exclude(status=Status.OPEN) | get_free_requests(now)
+    opened = rows.filter(user=request.user_id, course_run=request.course_run_id)
+    try:
+        with transaction.atomic():
+            found = opened.filter(pk=request.pk).update(deliveries=F("deliveries") + 1, **anew)
+    except IntegrityError:
+        others = opened.filter(status=Status.OPEN)
+        found = others.update(deliveries=F("deliveries") + 1, **anew)
+    if not found:
+        return None
+    return get_open_requests().get(user=request.user_id, course_run=request.course_run_id)
+
+
+def settle_as_failed(requests: QuerySet[CertificateRequest]) -> int:
+    """Settle as failed, by an administrator's word, what is open; return how many those are."""
+    return settle(requests, Status.FAILED)
+
+
+def prune_requests() -> int:
+    """Delete what was settled over CERTIFICATE_REQUEST_RETENTION_IN_DAYS ago; return how many."""
+    ended = timezone.now() - timedelta(days=settings.CERTIFICATE_REQUEST_RETENTION_IN_DAYS)
+    deleted, _ = CertificateRequest.objects.filter(settled_on__lt=ended).delete()
+    return deleted

@@ -1,0 +1,174 @@
+"""How a held request ends, or waits for another attempt: what is written when an attempt is over."""
+
+from collections import Counter
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Exists, F, OuterRef, QuerySet
+from django.utils import timezone
+
+from courses.api.backoff import GIVE_UP_AFTER, is_time_to_give_up
+from courses.api.request_queue import (
+    RELEASED,
+    OwnFailure,
+    Reason,
+    Status,
+    get_free_requests,
+    get_leased,
+    get_open_requests,
+    release,
+    update_unlocked,
+)
+from courses.models import CertificateRequest, CourseRun, CourseRunCertificate
+from courses.models.certificate_request import LAST_ERROR_TEXT_MAX_LENGTH
+from users.models import User
+
+
+def settle(requests: QuerySet[CertificateRequest], status: Status, reason: str = "") -> int:
+    """Settle those of the requests that are open, leased or not; return how many there were."""
+    now = timezone.now()
+    return requests.filter(status=Status.OPEN).update(
+        status=status, reason=reason, settled_on=now, updated_on=now, **RELEASED
+    )
+
+
+def settle_certified(course_run: CourseRun, users: Collection[User], status: Status) -> None:
+    """Settle the open requests of learners whose certificate was just created or found.
+
+    By whom does not matter: the webhook, a worker, a sweep or an administrator.
+
+    Args:
+        course_run: of the certificates.
+        users: the learners.
+        status: how the requests are settled.
+    """
+    requests = get_open_requests().filter(course_run=course_run, user__in=users)
+    if len(users) == 1:
+        settle(requests, status)
+        return
+    with transaction.atomic():
+        # In one order, so that two who settle the same page don't wait for each other for ever.
+        locked = requests.order_by("pk").select_for_update().values_list("pk", flat=True)
+        settle(CertificateRequest.objects.filter(pk__in=list(locked)), status)
+
+
+def settle_already_certified(requests: QuerySet[CertificateRequest]) -> Counter[str]:
+    """Settle what nobody works on and has its certificate already; return how many, by status.
+
+    Whoever issued it may have died before the request was settled, and an administrator may have
+    issued it by hand.
+    """
+    settled: Counter[str] = Counter()
+    certificates = CourseRunCertificate.all_objects.filter(
+        user=OuterRef("user"), course_run=OuterRef("course_run")
+    )
+    now = timezone.now()
+    for is_revoked, status in ((False, Status.EXISTS), (True, Status.REVOKED)):
+        certified = (get_free_requests(now) & requests).filter(
+            Exists(certificates.filter(is_revoked=is_revoked))
+        )
+        with transaction.atomic():
+            settled[status.value] = update_unlocked(
+                certified, status=status, reason=Reason.NONE, settled_on=now, **RELEASED
+            )
+    return settled
+
+
+def settle_answered(request: CertificateRequest, lease: UUID, reason: Reason) -> bool:
+    """Settle as not eligible, and return whether the request is settled.
+
+    It is not where another event came since it was claimed: the answer may be from before what
+    that one tells of, so the request stays open and is due at once.
+    """
+    if settle(_unchanged(request, lease), Status.NOT_ELIGIBLE, reason):
+        return True
+    release(lease, request)
+    return False
+
+
+def postpone_answered(
+    request: CertificateRequest, lease: UUID, reason: Reason, delay: timedelta
+) -> None:
+    """Keep an answered request open and ask again after the delay; at once if another event came."""
+    now = timezone.now()
+    postponed = _unchanged(request, lease).update(
+        reason=reason,
+        not_passed_answers=F("not_passed_answers") + 1,
+        next_attempt_on=now + delay,
+        failing_since=None,
+        ignores_pause=False,
+        updated_on=now,
+        **RELEASED,
+    )
+    if not postponed:
+        release(lease, request)
+
+
+def postpone_failed(
+    request: CertificateRequest, lease: UUID, delay: timedelta, code: str, text: str
+) -> bool:
+    """Keep a failed request and try again after the delay, or settle it as failed in the end.
+
+    Return whether it stays open.
+
+    Args:
+        request: as it was claimed.
+        lease: the claim.
+        delay: until the next attempt.
+        code: the failure in one word.
+        text: the failure in a sentence without anything of the learner.
+    """
+    now = timezone.now()
+    failing_since = request.failing_since or now
+    failure = {
+        "failing_since": failing_since,
+        "last_error": code,
+        "last_error_text": text[:LAST_ERROR_TEXT_MAX_LENGTH],
+        "ignores_pause": False,
+        "updated_on": now,
+        **RELEASED,
+    }
+    if is_time_to_give_up(now, failing_since, request.last_delivered_on):
+        # Not where another event came since the claim: that one has three days of its own.
+        ended = _unchanged(request, lease).update(
+            status=Status.FAILED, reason=Reason.NONE, settled_on=now, **failure
+        )
+        if ended:
+            return False
+    get_leased(lease).filter(pk=request.pk).update(next_attempt_on=now + delay, **failure)
+    return True
+
+
+@transaction.atomic
+def bring_forward() -> None:
+    """Make everything due now that waits because of a failure."""
+    now = timezone.now()
+    waiting = get_open_requests().filter(next_attempt_on__gt=now, failing_since__isnull=False)
+    update_unlocked(waiting, next_attempt_on=now)
+
+
+@transaction.atomic
+def give_up_after_pause(now: datetime) -> int:
+    """Settle as failed what was held through three days of a pause; return how many those are.
+
+    In a pause only probes are asked, so nothing else would find that the time is up.
+    """
+    held = get_free_requests(now)
+    untried = held.filter(failing_since__isnull=True, next_attempt_on__lte=now)
+    paused = OwnFailure.PAUSED
+    update_unlocked(untried, failing_since=now, last_error=paused, last_error_text=paused.label)
+    ended = now - GIVE_UP_AFTER
+    return update_unlocked(
+        held.filter(failing_since__lte=ended, last_delivered_on__lte=ended),
+        status=Status.FAILED,
+        reason=Reason.NONE,
+        settled_on=now,
+        **RELEASED,
+    )
+
+
+def _unchanged(request: CertificateRequest, lease: UUID) -> QuerySet[CertificateRequest]:
+    """Return the claimed request, unless another event has joined it since."""
+    return get_leased(lease).filter(pk=request.pk, deliveries=request.deliveries)

@@ -1,0 +1,152 @@
+"""The held requests as a queue in the database: accepted, claimed, given back; nothing is asked here.
+
+Who claims a request writes a lease into it. What the holder writes afterwards counts only while the
+lease is still in the row: who died, or was too slow, has nothing more to say.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, Q, QuerySet
+from django.utils import timezone
+
+from courses.models import CertificateRequest, CourseRun
+from users.models import User
+
+Status = CertificateRequest.Status
+Reason = CertificateRequest.Reason
+OwnFailure = CertificateRequest.OwnFailure
+RELEASED: dict[str, Any] = {"lease": None, "leased_until": None}
+
+# One statement, so that of simultaneous events one makes the request, and one has the lease. The
+# ORM can't name a partial unique index, nor look at the row that is in the way.
+_ACCEPT = """
+INSERT INTO courses_certificaterequest AS held (
+    user_id, course_run_id, created_on, updated_on, last_delivered_on, next_attempt_on,
+    lease, leased_until, last_attempt_on, attempts
+)
+SELECT
+    %(user)s, %(course_run)s, %(now)s, %(now)s, %(now)s, %(now)s,
+    %(lease)s::uuid, %(until)s::timestamptz, %(attempted)s::timestamptz, %(attempts)s
+WHERE NOT EXISTS (
+    SELECT FROM courses_courseruncertificate
+    WHERE user_id = %(user)s AND course_run_id = %(course_run)s
+)
+ON CONFLICT (user_id, course_run_id) WHERE status = 'open' DO UPDATE SET
+    updated_on = %(now)s,
+    last_delivered_on = %(now)s,
+    next_attempt_on = %(now)s,
+    deliveries = held.deliveries + 1,
+    not_passed_answers = 0,
+    lease = CASE WHEN held.leased_until > %(now)s THEN held.lease ELSE EXCLUDED.lease END,
+    leased_until = CASE
+        WHEN held.leased_until > %(now)s THEN held.leased_until ELSE EXCLUDED.leased_until END,
+    last_attempt_on = CASE
+        WHEN held.leased_until > %(now)s THEN held.last_attempt_on
+        ELSE coalesce(EXCLUDED.last_attempt_on, held.last_attempt_on) END,
+    attempts = held.attempts + CASE
+        WHEN held.leased_until > %(now)s THEN 0 ELSE EXCLUDED.attempts END
+RETURNING *
+"""
+
+
+def accept_request(
+    user: User, course_run: CourseRun, *, lease: UUID | None
+) -> CertificateRequest | None:
+    """Hold an event, and return the learner's open request of the run.
+
+    None where the learner has a certificate by now, so that there is nothing to hold. Committed on
+    return, where the caller is in no transaction. An event joins the open request, which is then
+    due at once and starts its patience anew: the sender knows something new.
+
+    Args:
+        user: the learner.
+        course_run: which the learner passed, it is said.
+        lease: of a caller who wants to work on it at once. The request returned has another where
+            somebody else is at work.
+    """
+    now = timezone.now()
+    accepted = CertificateRequest.objects.raw(
+        _ACCEPT,
+        {
+            "user": user.pk,
+            "course_run": course_run.pk,
+            "now": now,
+            "lease": lease,
+            "until": lease and _lease_end(now),
+            "attempted": lease and now,
+            "attempts": 1 if lease else 0,
+        },
+    )
+    for request in accepted:
+        # In hand already: no query when they are asked for.
+        request.user, request.course_run = user, course_run
+        return request
+    return None
+
+
+def get_open_requests() -> QuerySet[CertificateRequest]:
+    """Return what is not settled."""
+    return CertificateRequest.objects.filter(status=Status.OPEN)
+
+
+def get_free_requests(now: datetime) -> QuerySet[CertificateRequest]:
+    """Return what is open and nobody works on."""
+    return get_open_requests().filter(Q(lease__isnull=True) | Q(leased_until__lte=now))
+
+
+@transaction.atomic
+def claim(requests: QuerySet[CertificateRequest], *, at_most: int) -> UUID | None:
+    """Take up those of the requests that are free, the longest due first; return the lease.
+
+    None where there are none left. Of two who claim the same request at once one gets it, and
+    neither waits; nothing stays locked.
+    """
+    now, lease = timezone.now(), uuid4()
+    free = get_free_requests(now) & requests
+    first = free.order_by("next_attempt_on", "pk").select_for_update(skip_locked=True)[:at_most]
+    claimed = CertificateRequest.objects.filter(pk__in=first.values("pk")).update(
+        lease=lease,
+        leased_until=_lease_end(now),
+        attempts=F("attempts") + 1,
+        last_attempt_on=now,
+        updated_on=now,
+    )
+    return lease if claimed else None
+
+
+def get_leased(lease: UUID) -> QuerySet[CertificateRequest]:
+    """Return what is open and the lease's holder may still write."""
+    return get_open_requests().filter(lease=lease)
+
+
+@transaction.atomic
+def renew(lease: UUID) -> None:
+    """Let the lease begin anew: its holder lives."""
+    update_unlocked(get_leased(lease), leased_until=_lease_end(timezone.now()))
+
+
+def release(lease: UUID, request: CertificateRequest) -> None:
+    """Give up the lease of a request, which is due when it was due before."""
+    get_leased(lease).filter(pk=request.pk).update(updated_on=timezone.now(), **RELEASED)
+
+
+@transaction.atomic
+def release_all(lease: UUID) -> None:
+    """Give up a lease with everything that is still under it."""
+    update_unlocked(get_leased(lease), **RELEASED)
+
+
+def _lease_end(now: datetime) -> datetime:
+    return now + timedelta(seconds=settings.CERTIFICATE_REQUEST_LEASE)
+
+
+def update_unlocked(requests: QuerySet[CertificateRequest], **values: Any) -> int:
+    """Update the rows nobody has locked: who updates many and waits for none is in no deadlock."""
+    free = requests.select_for_update(skip_locked=True).values_list("pk", flat=True)
+    return CertificateRequest.objects.filter(pk__in=list(free)).update(
+        updated_on=timezone.now(), **values
+    )

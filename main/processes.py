@@ -1,0 +1,186 @@
+"""Starts production's programs as processes of their own, and kills them; for tests."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import requests
+from django.conf import settings
+
+PATIENCE_SECONDS = 60
+LOOK_SECONDS = 0.05
+WEBHOOK_PATH = "/api/openedx_webhook/certificate/"
+
+
+def wait_until(condition: Callable[[], object], explain: Callable[[], str] = str) -> None:
+    """Return once the condition holds; raise TimeoutError with the explanation where it never does.
+
+    For what other processes do: there is nothing to be told by.
+    """
+    ends = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        if time.monotonic() > ends:
+            raise TimeoutError(f"It did not happen in {PATIENCE_SECONDS} s. {explain()}")
+        time.sleep(LOOK_SECONDS)
+
+
+def find_free_port() -> int:
+    """Return a port nobody listens on."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+@dataclass(frozen=True)
+class Program:
+    """A process at the head of a process group of its own, and the file its words go to."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    @property
+    def words(self) -> str:
+        """What it has said so far."""
+        return self.log.read_text(errors="replace")
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has not ended."""
+        return self.process.poll() is None
+
+    def kill(self) -> None:
+        """End it and all it started by SIGKILL, as a machine does that loses its power."""
+        if self.is_running:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+    def tell_to_end(self) -> None:
+        """Send SIGTERM, and do not wait for what it does."""
+        self.process.terminate()
+
+    def wait(self) -> int:
+        """Return the status it ends with."""
+        return self.process.wait(timeout=PATIENCE_SECONDS)
+
+
+@dataclass(frozen=True)
+class WebServer(Program):
+    """A running web server, and the way in."""
+
+    url: str
+    token: str
+
+    @property
+    def webhook(self) -> str:
+        """The address the plugin sends its events to."""
+        return self.url + WEBHOOK_PATH
+
+    def post(self, event: object) -> requests.Response | None:
+        """Send an event, and return the answer; None where the server died before there was one."""
+        try:
+            return requests.post(
+                self.webhook,
+                json=event,
+                headers={"Authorization": f"Bearer {self.token}"},
+                timeout=PATIENCE_SECONDS,
+            )
+        except requests.ConnectionError:
+            return None
+
+
+class Programs:
+    """Starts programs with one environment; what still runs at the end of the block is killed."""
+
+    def __init__(self, environment: Mapping[str, str], token: str, folder: Path) -> None:
+        self.environment = dict(environment)
+        self.token = token
+        self._folder = folder
+        self._started: list[Program] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for program in self._started:
+            program.kill()
+
+    def start_web_server(self, **environment: str) -> WebServer:
+        """Serve the site by granian, and return once it answers."""
+        port = find_free_port()
+        program = self._start(
+            *("granian", "--interface", "wsgi", "main.wsgi:application", "--port", str(port)),
+            *("--workers", "1", "--blocking-threads", "16"),
+            environment=environment,
+        )
+        server = WebServer(program.process, program.log, f"http://127.0.0.1:{port}", self.token)
+        # The port opens when the worker is ready.
+        wait_until(
+            lambda: server.post({}) is not None or not server.is_running, lambda: server.words
+        )
+        if not server.is_running:
+            raise RuntimeError(f"The web server has ended:\n{server.words}")
+        return server
+
+    def start_worker(self, *options: str, **environment: str) -> Program:
+        """Start a Celery worker; what is in the broker's queue waits until it is ready."""
+        return self._start(
+            *(
+                "celery",
+                "--app",
+                "main.celery",
+                "worker",
+                "--concurrency",
+                "1",
+                "--without-mingle",
+                *options,
+            ),
+            environment=environment,
+        )
+
+    def start_command(self, *arguments: str, **environment: str) -> Program:
+        """Start a command of `manage.py`."""
+        return self._start("django", *arguments, environment=environment)
+
+    def run_command(self, *arguments: str, **environment: str) -> str:
+        """Run a command of `manage.py` to its end and return what it said.
+
+        Raises RuntimeError where it fails.
+        """
+        program = self.start_command(*arguments, **environment)
+        if program.wait() != 0:
+            raise RuntimeError(f"{arguments} failed:\n{program.words}")
+        return program.words
+
+    def _start(self, *command: str, environment: Mapping[str, str]) -> Program:
+        log = self._folder / f"{len(self._started)}-{command[0]}.log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", *command],
+                cwd=settings.BASE_DIR,
+                env={
+                    **self.environment,
+                    "DJANGO_SETTINGS_MODULE": "main.settings",
+                    **environment,
+                },
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                process_group=0,
+            )
+        program = Program(process, log)
+        self._started.append(program)
+        return program
