@@ -9,8 +9,10 @@ import time
 
 from demo import terminal
 from demo.children import Children, Ended, Interruption
+from demo.command import SWEEP, as_shell_command, run_shown
 from demo.description import Run, load_runs
 from demo.failure import DemoFailed
+from demo.outage import show_outage
 from demo.site import (
     Prepared,
     Site,
@@ -23,7 +25,6 @@ from demo.site import (
 )
 from demo.story import get_steps, tell
 from demo.surroundings import POSTGRES_FOLDER, ignores_a_database, postgres
-from demo.sweep import as_shell_command, run_sweep
 from demo.terminal import fact, heading, say
 
 
@@ -67,7 +68,9 @@ def _show(children: Children, database_url: str, runs: tuple[Run, ...]) -> int:
 
     heading("An event comes in")
     say("Each request as a curl line, and its reply. While `make serve` runs they can be pasted.")
-    unexpected = tell(get_steps(site.webhook_url, runs[0], prepared.credentials))
+    steps = list(get_steps(site.webhook_url, runs[0], prepared.credentials))
+    unexpected = tell(iter(steps))
+    unexpected += show_outage(children, site, runs[0], prepared, first=len(steps) + 1)
 
     heading("The periodic sweep")
     unexpected += _sweep(children, site, runs, prepared)
@@ -110,13 +113,13 @@ def _when(run: Run) -> str:
 def _sweep(children: Children, site: Site, runs: tuple[Run, ...], prepared: Prepared) -> int:
     """Run and show the sweep; return how much of it was not as expected."""
     say("Every hour all grades of all open runs are asked for: the net under the webhook.")
-    say(as_shell_command(site, without_database_url=ignores_a_database(os.environ)))
+    say(as_shell_command(site, SWEEP, without_database_url=ignores_a_database(os.environ)))
     if prepared.other_runs:
         say(
             f"{len(prepared.other_runs)} other run(s) of this database are swept too. The simulated"
         )
         say("Open edX doesn't know them, and they may be named as failed.")
-    status = run_sweep(children, site)
+    status = run_shown(children, site, SWEEP)
     unexpected = 0
     if status != 0 and not prepared.other_runs:
         say(f"Unexpected: it ended with status {status}.", "bad")

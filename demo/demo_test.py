@@ -17,11 +17,11 @@ import pytest
 import requests
 
 import embedded_postgres
+from demo.command import lines_as_on_a_terminal
 from demo.credentials import Credentials
 from demo.description import load_runs
 from demo.story import get_steps, tell
 from demo.surroundings import CHECKOUT, HOST, find_free_port
-from demo.sweep import lines_as_on_a_terminal
 from openedx.simulator import SimulatedOpenEdx
 
 PATIENCE_SECONDS = 60
@@ -42,6 +42,10 @@ program.get_steps = steps
 sys.exit(program.main())
 """,
 )
+OF_THE_OUTAGE = [
+    (202, {"certificate_status": "deferred"}),
+    (200, {"certificate_status": "exists"}),
+]
 THE_REPLIES = [
     (200, {"certificate_status": "created"}),
     (200, {"certificate_status": "exists"}),
@@ -159,10 +163,11 @@ def post_as_pasted(command):
 def test_the_story_is_told_each_time_with_every_reply(told, time_told):
     replies = get_replies(told[time_told])
 
-    assert len(replies) == len(THE_REPLIES)
-    assert all(map(is_the, THE_REPLIES, replies)), replies
+    expected = [*THE_REPLIES, *OF_THE_OUTAGE]
+    assert len(replies) == len(expected)
+    assert all(map(is_the, expected, replies)), replies
     assert "DATABASE_URL is set, and left alone" in told[time_told]
-    assert "Certificates: 15 created, 1 existing" in told[time_told]
+    assert "Certificates: 14 created, 2 existing" in told[time_told]
     assert "Nothing is left running." in told[time_told]
 
 
@@ -196,6 +201,28 @@ def test_what_a_demo_printed_can_be_pasted_while_the_site_runs(served, told):
     assert f"Bearer {token}'" in told[0]
     assert page.status_code == 200
     assert "6.00.1x" in page.text
+
+
+@needs_postgres
+def test_the_worker_beside_the_site_settles_what_was_deferred(served, folder):
+    (command,) = re.findall(r"^curl (?:.*\\\n)+.*$", served, re.MULTILINE)
+    openedx_url = re.search(r"^Simulated Open edX +(http://[\d.:]+)", served, re.MULTILINE)[1]
+    fault = f"{openedx_url}/simulator/fault"
+    run = load_runs()[-1]
+    first, second = (run.find(passed=True, verified=True, number=n).email for n in (1, 2))
+
+    requests.put(fault, json={"fault": "close"}, timeout=PATIENCE_SECONDS)
+    reply = post_as_pasted(command.replace(first, second))
+    requests.delete(fault, timeout=PATIENCE_SECONDS)
+
+    assert (reply.status_code, reply.json()) == (202, {"certificate_status": "deferred"})
+    (log,) = (folder / ".demo").glob("worker-*.log")
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    # Its back-off is some seconds; it tells nobody but its log.
+    while "settled_created=1" not in log.read_text() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert "settled_created=1" in log.read_text()
+    assert second not in log.read_text()
 
 
 def log_in_and_get(site, path, printed):

@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from courses.api import get_certificate_grade_eligible_runs
 from courses.models import (
+    CertificateRequest,
     Course,
     CourseRun,
     CourseRunCertificate,
@@ -23,6 +24,7 @@ from courses.models import (
     CourseRunEnrollment,
     CourseRunGrade,
     CourseRunGradeAudit,
+    OpenEdxPause,
 )
 from demo.accounts import ensure_credentials
 from demo.description import Learner, Run, load_runs
@@ -145,6 +147,9 @@ def _delete_issued(runs: tuple[Run, ...]) -> dict[str, int]:
         deleted["grades"] += _count_deleted(grades)
         deleted["certificates"] += _count_deleted(CourseRunCertificate.all_objects.filter(**here))
         _count_deleted(CourseRunCertificateDeletion.objects.filter(**here))
+        _count_deleted(CertificateRequest.objects.filter(**here))
+    # Of an Open edX that an earlier demo ended.
+    _count_deleted(OpenEdxPause.objects.all())
     return deleted
 
 

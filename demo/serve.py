@@ -1,4 +1,4 @@
-"""`make serve`: the site, the simulated Open edX and PostgreSQL, until Ctrl-C or SIGTERM."""
+"""`make serve`: the site, its worker, the simulated Open edX and PostgreSQL, until Ctrl-C or SIGTERM."""
 
 import os
 import signal
@@ -6,10 +6,10 @@ import sys
 import time
 
 from demo import terminal
-from demo.children import Children, Ended, Interruption
+from demo.children import Child, Children, Ended, Interruption
 from demo.description import load_runs
 from demo.failure import DemoFailed
-from demo.site import Prepared, Site, folder_locked, prepare, say_where, start_servers
+from demo.site import Prepared, Site, folder_locked, prepare, say_where, start_servers, start_worker
 from demo.story import Event
 from demo.surroundings import ignores_a_database, postgres
 from demo.terminal import fact, heading, say
@@ -28,8 +28,9 @@ def main() -> int:
                 with folder_locked():
                     prepared = prepare(children, database_url, reset=False)
                 site = start_servers(children, database_url)
+                worker = start_worker(children, site)
                 _say_what_to_do(site, prepared)
-                _watch(site)
+                _watch((*site.servers, worker))
         except DemoFailed as error:
             say(str(error), "bad")
             return 1
@@ -62,9 +63,9 @@ def _say_what_to_do(site: Site, prepared: Prepared) -> None:
     say("Ctrl-C ends it all.")
 
 
-def _watch(site: Site) -> None:
+def _watch(servers: tuple[Child, ...]) -> None:
     while True:
-        for server in site.servers:
+        for server in servers:
             if not server.is_running():
                 raise server.failure(f"ended with status {server.process.returncode}")
         time.sleep(LOOK_SECONDS)

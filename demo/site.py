@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from demo.children import Child, Children
 from demo.credentials import Credentials
@@ -28,8 +29,8 @@ from demo.terminal import fact, say
 MANAGE = (sys.executable, "manage.py")
 # How the site is served, here and in production (docs/settings.md); host and port follow.
 GRANIAN = (
-    "granian --interface wsgi main.wsgi:application --workers 2 --blocking-threads 64"
-    " --workers-kill-timeout 30"
+    "granian --interface wsgi main.wsgi:application --workers 2 --blocking-threads 256"
+    " --workers-kill-timeout 30 --respawn-failed-workers"
 )
 WEBHOOK_PATH = "/api/openedx_webhook/certificate/"
 
@@ -106,6 +107,16 @@ def start_servers(children: Children, database_url: str) -> Site:
         children.wait_until_it_answers(openedx, f"{openedx_url}/simulator/requests")
         children.wait_until_it_answers(web, web_url + WEBHOOK_PATH)
     return Site(web_url, openedx_url, environment, (openedx, web))
+
+
+def start_worker(children: Children, site: Site) -> Child:
+    """Start what works on the held requests, and does the periodic work; there is no broker."""
+    return children.start(
+        "The worker",
+        (*MANAGE, "process_certificate_requests", "--watch"),
+        site.environment,
+        OWN_FOLDER / f"worker-{urlsplit(site.web_url).port}.log",
+    )
 
 
 @contextmanager

@@ -125,14 +125,15 @@ def get_steps(url: str, run: Run, credentials: Credentials) -> Iterator[Step]:
 
 def tell(steps: Iterator[Step]) -> int:
     """Send each request, print it with its reply, and return how many replies were unexpected."""
-    unexpected = 0
-    for number, step in enumerate(steps, start=1):
-        say()
-        say(f"{number}. {step.title}", "heading")
-        say(step.event.as_curl())
-        if not _send(step):
-            unexpected += 1
-    return unexpected
+    return sum(tell_one(number, step) for number, step in enumerate(steps, start=1))
+
+
+def tell_one(number: int, step: Step) -> int:
+    """Send one request, print it with its reply, and return 1 where the reply was unexpected."""
+    say()
+    say(f"{number}. {step.title}", "heading")
+    say(step.event.as_curl())
+    return 0 if _send(step) else 1
 
 
 def _send(step: Step) -> bool:

@@ -1,24 +1,26 @@
-"""The periodic sweep, run as an administrator runs it, with its output shown as it comes."""
+"""A command of manage.py, run as an administrator runs it, with its output shown as it comes."""
 
 import subprocess
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from demo.children import Children
 from demo.site import MANAGE, Site
 from demo.surroundings import OWN_FOLDER
 from demo.terminal import WIDTH, can_show_a_bar, say
 
-ARGUMENTS = ("manage_certificates", "--create", "--progress")
+SWEEP = ("manage_certificates", "--create", "--progress")
+PROCESS = ("process_certificate_requests", "--all", "--progress")
 # Small pages, so that the bar has steps; and no line in the log for each certificate.
 SETTINGS = {"EDX_API_PAGE_SIZE": "5", "LOG_LEVEL": "WARNING"}
 
 
-def as_shell_command(site: Site, *, without_database_url: bool) -> str:
+def as_shell_command(site: Site, arguments: Sequence[str], *, without_database_url: bool) -> str:
     """Return the line that does the same while `make serve` runs.
 
     Args:
         site: whose Open edX is asked.
+        arguments: of manage.py.
         without_database_url: whether the caller's own DATABASE_URL must be left aside.
     """
     chosen = {
@@ -29,19 +31,19 @@ def as_shell_command(site: Site, *, without_database_url: bool) -> str:
     }
     settings = " ".join(f"{name}={value}" for name, value in chosen.items())
     lines = textwrap.wrap(settings, WIDTH - 4, break_long_words=False, break_on_hyphens=False)
-    lines.append(f".venv/bin/python manage.py {' '.join(ARGUMENTS)}")
+    lines.append(f".venv/bin/python manage.py {' '.join(arguments)}")
     return " \\\n  ".join(lines)
 
 
-def run_sweep(children: Children, site: Site) -> int:
-    """Run the sweep, show what it prints, and return its status."""
-    log = OWN_FOLDER / "sweep.log"
-    command = (*MANAGE, *ARGUMENTS)
-    environment = {**site.environment, **SETTINGS}
+def run_shown(children: Children, site: Site, arguments: Sequence[str]) -> int:
+    """Run the command, show what it prints, and return its status."""
+    name = arguments[0]
+    log = OWN_FOLDER / f"{name}.log"
+    environment: Mapping[str, str] = {**site.environment, **SETTINGS}
     # On a terminal the bar draws itself.
     errors = None if can_show_a_bar() else subprocess.STDOUT
     child = children.start(
-        "The sweep", command, environment, log, stdout=subprocess.PIPE, stderr=errors
+        name, (*MANAGE, *arguments), environment, log, stdout=subprocess.PIPE, stderr=errors
     )
     for line in lines_as_on_a_terminal(child.process.stdout or ()):
         say(textwrap.fill(line, WIDTH))
