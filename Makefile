@@ -6,10 +6,10 @@ BIN := .venv/bin
 # Linters and type checkers load the settings and touch no database.
 NO_DATABASE := DEBUG=True DATABASE_URL=postgres://nobody@localhost/none
 
-.PHONY: help setup demo serve test lint lock
+.PHONY: help setup demo serve chaos pressure test lint lock
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: .venv/.complete ## Make .venv with the pinned dependencies; quick when nothing changed
 
@@ -22,8 +22,14 @@ setup: .venv/.complete ## Make .venv with the pinned dependencies; quick when no
 demo: setup ## Show the way of an event, from Open edX to the certificate
 	$(BIN)/python -m demo
 
-serve: setup ## Run the site, the simulated Open edX and PostgreSQL until Ctrl-C
+serve: setup ## Run the site, its worker, the simulated Open edX and PostgreSQL until Ctrl-C
 	$(BIN)/python -m demo.serve
+
+chaos: setup ## Kill and break everything for minutes, and show that nothing is lost
+	$(BIN)/python -m chaos
+
+pressure: setup ## Measure what a slow or silent Open edX costs the others, in a table
+	$(BIN)/python -m benchmarks.pressure
 
 test: setup lint ## Run every check and every test
 	$(BIN)/python -m pytest -W error --strict-markers --strict-config --cov --cov-report=term

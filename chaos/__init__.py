@@ -1,0 +1,1 @@
+"""The chaos run: nothing that was accepted is lost, whatever is killed or fails meanwhile."""
