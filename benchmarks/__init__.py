@@ -1,0 +1,1 @@
+"""How fast the site is, measured on real parts; nothing here is a test."""
