@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import psycopg
 
 from chaos.cast import Case
+from chaos.senders import Sent
 from chaos.verdict import CaseFacts, CertificateFacts, RequestFacts
 
 CONNECT_SECONDS = 5
@@ -62,14 +63,15 @@ def fill_in(url: str, case: Case) -> bool:
     return True
 
 
-def read_facts(
-    url: str, cases: tuple[Case, ...], accepted: set[tuple[str, str]]
-) -> list[CaseFacts]:
+def read_facts(url: str, cases: tuple[Case, ...], sent: Sent) -> list[CaseFacts]:
     """Return what has become of each case."""
+    accepted, held = sent.accepted, sent.held
     with _connect(url) as connection:
         ids = {(name, run): (user, pk) for name, run, user, pk in connection.execute(_IDS)}
         facts = {
-            ids[case.key]: CaseFacts(*ids[case.key], case.story, case.key in accepted)
+            ids[case.key]: CaseFacts(
+                *ids[case.key], case.story, case.key in accepted, is_held=case.key in held
+            )
             for case in cases
         }
         for user, run, status, reason, error, attempts in connection.execute(_REQUESTS):

