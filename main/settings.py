@@ -130,9 +130,13 @@ DATABASES = {
 DATABASES["default"].setdefault("OPTIONS", {})
 # Seconds. A webhook must not wait for a lock longer than its caller waits for the answer.
 DATABASES["default"]["OPTIONS"]["connect_timeout"] = 5
-DATABASES["default"]["OPTIONS"]["options"] = (
-    f"-c lock_timeout={int(1000 * env.float('DATABASE_LOCK_TIMEOUT', default=5.0))}"
-)
+DATABASES["default"]["OPTIONS"]["options"] = " ".join(
+    [
+        f"-c lock_timeout={int(1000 * env.float('DATABASE_LOCK_TIMEOUT', default=5.0))}",
+        # The caller's own come last, and win.
+        DATABASES["default"]["OPTIONS"].get("options", ""),
+    ]
+).strip()
 DATABASES["default"]["OPTIONS"]["pool"] = {
     "min_size": 0,
     "max_size": env.int("DATABASE_POOL_SIZE", default=10),

@@ -31,7 +31,8 @@ class LastErrorFilter(admin.SimpleListFilter):
         return [(code, code.replace("_", " ")) for code in sorted(codes)]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002 - as Django calls it
-        return queryset.filter(last_error=self.value()) if self.value() else queryset
+        known = {code for code, _ in self.lookup_choices}
+        return queryset.filter(last_error=self.value()) if self.value() in known else queryset
 
 
 @admin.register(CertificateRequest)
@@ -93,21 +94,24 @@ class CertificateRequestAdmin(ReadOnlyMixin, LearnerRunAdmin):
 
     @admin.action(description="Replay the selected requests now", permissions=["work"])
     def replay_now(self, request: HttpRequest, queryset: QuerySet[CertificateRequest]) -> None:
-        opened = 0
-        # The latest first: of several of one learner and run it is the one that is opened.
-        for held in queryset.order_by("-pk"):
-            if reopen(held) is not None:
-                opened += 1
-                self.log_change(request, held, "Replayed.")
+        opened: set[CertificateRequest] = set()
+        at_work = 0
+        for held in queryset.order_by("-pk").select_related("course_run"):
+            found = reopen(held)
+            if found is None:
+                at_work += 1
+            elif found not in opened:
+                opened.add(found)
+                self.log_change(request, found, "Replayed.")
         if opened:
             wake_worker()
             self.message_user(
                 request,
-                f"{opened} request(s) are due now. The next pass takes them up, whatever pause "
-                "Open edX has.",
+                f"{len(opened)} request(s) are due now. The next pass takes them up, whatever "
+                "pause Open edX has.",
                 messages.SUCCESS,
             )
-        if at_work := len(queryset) - opened:
+        if at_work:
             self.message_user(
                 request, f"{at_work} request(s) are being worked on already.", messages.WARNING
             )
@@ -116,12 +120,15 @@ class CertificateRequestAdmin(ReadOnlyMixin, LearnerRunAdmin):
     def settle_as_failed(
         self, request: HttpRequest, queryset: QuerySet[CertificateRequest]
     ) -> None:
-        chosen = list(queryset.filter(status=CertificateRequest.Status.OPEN))
-        settled = settle_as_failed(CertificateRequest.objects.filter(pk__in=[c.pk for c in chosen]))
-        for held in chosen:
+        settled = [
+            held
+            for held in queryset
+            if settle_as_failed(CertificateRequest.objects.filter(pk=held.pk))
+        ]
+        for held in settled:
             self.log_change(request, held, "Settled as failed.")
         level = messages.SUCCESS if settled else messages.WARNING
-        self.message_user(request, f"{settled} open request(s) were settled as failed.", level)
+        self.message_user(request, f"{len(settled)} open request(s) were settled as failed.", level)
 
 
 @admin.register(OpenEdxPause)

@@ -124,6 +124,17 @@ class TestReplayNow:
         assert failed.status == Status.CREATED
         assert LogEntry.objects.get().get_change_message() == "Replayed."
 
+    def test_two_of_one_learner_and_run_are_one(self, admin_client: Client, run: CourseRun):
+        failed = settled(Status.FAILED, course_run=run)
+        waiting = CertificateRequestFactory.create(user=failed.user, course_run=run)
+
+        (message,) = act(admin_client, "replay_now", failed, waiting)
+
+        assert "1 request(s) are due now" in message
+        assert LogEntry.objects.get().object_id == str(waiting.pk)
+        failed.refresh_from_db()
+        assert failed.status == Status.FAILED
+
     def test_one_that_is_worked_on_is_left_alone(self, admin_client: Client):
         at_work = CertificateRequestFactory.create(
             lease=uuid.uuid4(), leased_until=timezone.now() + timedelta(minutes=1)

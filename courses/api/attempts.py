@@ -10,11 +10,11 @@ from uuid import UUID
 from django.db import Error as DatabaseFailure
 from django.utils import timezone
 
-from courses.api.backoff import delay_after_failure, delay_after_not_passed
+from courses.api.backoff import NEEDS_A_PERSON, delay_after_failure, delay_after_not_passed
 from courses.api.certificates import CertificateOutcome
 from courses.api.conflicts import describe_failure, is_database_away
 from courses.api.generation import generate_course_run_certificates
-from courses.api.pause import OUTAGES, find_pause, note_answer, note_outage
+from courses.api.pause import OUTAGES, note_answer, note_outage
 from courses.api.request_outcomes import (
     bring_forward,
     postpone_answered,
@@ -50,23 +50,39 @@ class Attempt:
     is_outage: bool = False
 
 
-def make_attempt(request: CertificateRequest, lease: UUID, pause: OpenEdxPause) -> Attempt:
+def make_attempt(
+    request: CertificateRequest, lease: UUID, pause: OpenEdxPause, *, is_probe: bool = False
+) -> Attempt:
     """Ask for the learner's grade, issue the certificate if it is earned, settle or postpone.
+
+    An error of ours is taken down like one of Open edX's: one request must not stop all others.
 
     Args:
         request: claimed by the caller.
         lease: the claim.
         pause: what `find_pause` returned just now.
+        is_probe: whether the caller has the probe.
 
     Raises Django's database errors where the server is away; then the lease runs out.
     """
+    try:
+        return _ask(request, lease, pause, is_probe)
+    except DatabaseFailure as error:
+        if is_database_away(error):
+            raise
+        return leave_for_later(request, error)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the others go on
+        return take_failure(request, lease, error)
+
+
+def _ask(request: CertificateRequest, lease: UUID, pause: OpenEdxPause, is_probe: bool) -> Attempt:
     try:
         summary = generate_course_run_certificates(
             user=request.user, course_run=request.course_run, force=True
         )
     except OpenEdxError as error:
         if isinstance(error, OUTAGES):
-            note_outage(error)
+            note_outage(error, is_probe=is_probe)
         elif not isinstance(error, NoEdxUsername):
             note_open_edx_is_up(pause)
         return take_failure(request, lease, error)
@@ -76,19 +92,6 @@ def make_attempt(request: CertificateRequest, lease: UUID, pause: OpenEdxPause) 
         return take_own_failure(request, lease, OwnFailure.DATABASE, **describe_failure(error))
     note_open_edx_is_up(pause)
     return take_answer(request, lease, summary.outcome)
-
-
-def make_attempt_whatever_fails(request: CertificateRequest, lease: UUID) -> Attempt:
-    """Make an attempt, and take down an error of ours too: one request must not stop all others.
-
-    Raises Django's database errors where the server is away; then the lease runs out.
-    """
-    try:
-        return make_attempt(request, lease, find_pause())
-    except DatabaseFailure:
-        raise
-    except Exception as error:  # noqa: BLE001 - whatever it is, the others go on
-        return take_failure(request, lease, error)
 
 
 def note_open_edx_is_up(pause: OpenEdxPause) -> None:
@@ -128,7 +131,7 @@ def take_failure(request: CertificateRequest, lease: UUID, error: Exception) -> 
     delay = delay_after_failure(error, _failing_for(request))
     is_open = postpone_failed(request, lease, delay, error.code, str(error))
     log.log(
-        logging.WARNING if error.retryable and is_open else logging.ERROR,
+        logging.ERROR if isinstance(error, NEEDS_A_PERSON) or not is_open else logging.WARNING,
         "certificate request deferred" if is_open else "certificate request given up",
         extra={**_ids(request), "error": error.code},
     )
@@ -138,6 +141,17 @@ def take_failure(request: CertificateRequest, lease: UUID, error: Exception) -> 
         has_asked=not isinstance(error, NoEdxUsername),
         is_outage=isinstance(error, OUTAGES),
     )
+
+
+def leave_for_later(request: CertificateRequest, error: DatabaseFailure) -> Attempt:
+    """Leave a request to whoever comes when the lease has run out: its own row can't be written.
+
+    Such as where somebody has it locked for too long.
+    """
+    log.error(
+        "certificate request left for later", extra={**_ids(request), **describe_failure(error)}
+    )
+    return Attempt(None, is_open=True)
 
 
 def take_own_failure(

@@ -17,7 +17,7 @@ LONGEST_RETRY_AFTER = timedelta(days=1)
 GIVE_UP_AFTER = timedelta(days=3)
 FIRST_PROBE_DELAY = timedelta(seconds=10)
 LONGEST_PROBE_DELAY = timedelta(minutes=5)
-_SLOW = (OpenEdxRefused, NoEdxUsername)
+NEEDS_A_PERSON = (OpenEdxRefused, NoEdxUsername)
 
 
 def delay_after_failure(error: OpenEdxError | None, failing_for: timedelta) -> timedelta:
@@ -30,7 +30,7 @@ def delay_after_failure(error: OpenEdxError | None, failing_for: timedelta) -> t
         error: what Open edX said; None where it was our own database that failed.
         failing_for: since the first of the failures in a row.
     """
-    first = FIRST_SLOW_DELAY if isinstance(error, _SLOW) else FIRST_DELAY
+    first = FIRST_SLOW_DELAY if isinstance(error, NEEDS_A_PERSON) else FIRST_DELAY
     longest = min(max(failing_for, first), LONGEST_DELAY)
     delay = longest * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, guards nothing
     return max(delay, _asked_for(error))

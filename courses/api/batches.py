@@ -9,12 +9,14 @@ from django.db import Error as DatabaseFailure
 
 from courses.api.attempts import (
     Attempt,
-    make_attempt_whatever_fails,
+    leave_for_later,
+    make_attempt,
     note_open_edx_is_up,
     take_answer,
     take_failure,
     take_own_failure,
 )
+from courses.api.conflicts import is_database_away
 from courses.api.generation import iter_certificates_of
 from courses.api.pause import OUTAGES, find_pause, note_outage
 from courses.api.request_queue import OwnFailure, claim, get_leased, release_all, renew
@@ -52,11 +54,14 @@ def make_attempts_from_pages(pks: Collection[int]) -> Generator[Attempt]:
 
     Raises Django's database errors where the server is away.
     """
-    lease = claim(CertificateRequest.objects.filter(pk__in=pks), at_most=len(pks))
+    lease = claim(CertificateRequest.objects.filter(pk__in=pks))
     if lease is None:
         return
     held = get_leased(lease).select_related("user", "course_run").order_by("next_attempt_on", "pk")
     requests = {request.user_id: request for request in held}
+    if not requests:
+        # Settled since by somebody else.
+        return
     try:
         error = yield from _take_pages(requests, lease)
         yield from _take_the_others(list(requests.values()), lease, error)
@@ -75,15 +80,15 @@ def _take_pages(
     pause, is_known_up, renewed = find_pause(), False, time.monotonic()
     run = next(iter(requests.values())).course_run
     try:
-        for result in iter_certificates_of(run, requests):
+        for results in iter_certificates_of(run, requests):
             if not is_known_up:
                 is_known_up = True
                 note_open_edx_is_up(pause)
-            if result.learner is not None:
-                yield _take_result(requests.pop(result.learner.pk), lease, result)
             if time.monotonic() - renewed > settings.CERTIFICATE_REQUEST_LEASE / 4:
                 renewed = time.monotonic()
                 renew(lease)
+            for learner, result in results:
+                yield _take_result(requests.pop(learner), lease, result)
     except OpenEdxError as error:
         if isinstance(error, OUTAGES):
             note_outage(error)
@@ -96,11 +101,16 @@ def _take_pages(
 
 
 def _take_result(request: CertificateRequest, lease: UUID, result: LearnerResult) -> Attempt:
-    if result.certificate is not None:
-        return take_answer(request, lease, result.certificate)
-    if result.grade is GradeOutcome.REFUSED:
-        return take_failure(request, lease, UnusableGrade("Open edX's grade can't be one."))
-    return take_own_failure(request, lease, OwnFailure.DATABASE)
+    try:
+        if result.certificate is not None:
+            return take_answer(request, lease, result.certificate)
+        if result.grade is GradeOutcome.REFUSED:
+            return take_failure(request, lease, UnusableGrade("Open edX's grade can't be one."))
+        return take_own_failure(request, lease, OwnFailure.DATABASE)
+    except DatabaseFailure as error:
+        if is_database_away(error):
+            raise
+        return leave_for_later(request, error)
 
 
 def _take_the_others(
@@ -112,6 +122,6 @@ def _take_the_others(
             yield take_failure(request, lease, error)
             continue
         renew(lease)
-        attempt = make_attempt_whatever_fails(request, lease)
+        attempt = make_attempt(request, lease, find_pause())
         asked = ASKED_AFTER_PAGES if attempt.is_outage else asked + 1
         yield attempt

@@ -9,7 +9,12 @@ from django.utils import timezone
 
 from courses.api import generate_course_run_certificates
 from courses.conftest import PASSED, ZERO, Enrolls
-from courses.factories import CourseRunCertificateFactory, CourseRunFactory, CourseRunGradeFactory
+from courses.factories import (
+    CertificateRequestFactory,
+    CourseRunCertificateFactory,
+    CourseRunFactory,
+    CourseRunGradeFactory,
+)
 from courses.models import (
     CourseRun,
     CourseRunCertificate,
@@ -117,13 +122,16 @@ def test_a_run_that_breaks_off_deletes_none(
     certified(4, **ZERO)
     openedx.set_fault(Fault("500", page=2))
 
-    generate_course_run_certificates(course_run=run)
+    summary = generate_course_run_certificates(course_run=run)
 
     assert certificates(run) == 4
+    assert summary.as_dict()["certificates_kept"] == 2
+    assert summary.learners == 2
 
 
-def test_an_administrators_zeros_are_guarded_too(run: CourseRun, certified):
+def test_an_administrators_zeros_are_no_fault_and_count_at_once(run: CourseRun, certified):
     learners = certified(6, **PASSED)
+    certified(6, **ZERO)
     CourseRunGrade.objects.filter(user__in=learners).update(
         grade=0.0, passed=False, set_by_admin=True
     )
@@ -131,6 +139,7 @@ def test_an_administrators_zeros_are_guarded_too(run: CourseRun, certified):
     generate_course_run_certificates(course_run=run)
 
     assert certificates(run) == 6
+    assert not CourseRunCertificate.all_objects.filter(user__in=learners).exists()
 
 
 def test_revoked_certificates_are_not_at_stake(run: CourseRun, certified):
@@ -164,6 +173,17 @@ def test_a_question_about_one_learner_is_no_mass(run: CourseRun, certified):
     generate_course_run_certificates(user=dana, course_run=run)
 
     assert certificates(run) == 5
+
+
+def test_a_request_whose_certificate_the_sweep_takes_away_stays_open(run: CourseRun, certified):
+    (dana,) = certified(1, **ZERO)
+    request = CertificateRequestFactory.create(user=dana, course_run=run)
+
+    generate_course_run_certificates(course_run=run)
+
+    request.refresh_from_db()
+    assert certificates(run) == 0
+    assert request.is_open
 
 
 def test_an_administrator_goes_ahead_with_the_command(run: CourseRun, certified):

@@ -16,7 +16,7 @@ from courses.api.certificates import (
     get_certificate_grade_eligible_runs,
 )
 from courses.api.conflicts import describe_failure
-from courses.api.settling import GradeOutcome, LearnerResult, settle_page
+from courses.api.settling import GradeOutcome, LearnerResult, settle_kept, settle_page
 from courses.models import CourseRun, CourseRunEnrollment
 from openedx.api import GradePage, fetch_grade_pages
 from openedx.exceptions import OpenEdxError
@@ -130,6 +130,7 @@ def generate_course_run_certificates(
         except (OpenEdxError, DatabaseFailure) as error:
             if user is not None and course_run is not None:
                 raise
+            sweep.keep_the_rest()
             summary.failed_runs.append(run.courseware_id)
             log.error(  # noqa: TRY400 - the text of a database's error can hold a learner's values
                 "course run was not swept to its end",
@@ -139,8 +140,10 @@ def generate_course_run_certificates(
     return summary
 
 
-def iter_certificates_of(course_run: CourseRun, users: Collection[int]) -> Iterator[LearnerResult]:
-    """Yield what comes of each of these learners in the run, from pages of the run's grades.
+def iter_certificates_of(
+    course_run: CourseRun, users: Collection[int]
+) -> Iterator[list[tuple[int, LearnerResult]]]:
+    """Yield, for each page of the run's grades, these learners' ids with what comes of each.
 
     As if each were asked for alone, with `force`, for a fraction of the questions. Nobody else on
     the pages is touched; no certificate is deleted. A learner Open edX leaves out is not yielded,
@@ -155,10 +158,11 @@ def iter_certificates_of(course_run: CourseRun, users: Collection[int]) -> Itera
     wanted = set(users)
     for page in islice(fetch_grade_pages(course_run, patient=False), len(wanted)):
         ours = page.only(wanted)
-        for result in settle_page(ours, course_run, is_due=True, may_delete=False):
-            if result.learner is not None and result.learner.pk in wanted:
-                wanted.remove(result.learner.pk)
-                yield result
+        results = settle_page(ours, course_run, is_due=True, may_delete=False)
+        settle_kept(course_run, results)
+        by_learner = {result.learner.pk: result for result in results if result.learner is not None}
+        wanted -= by_learner.keys()
+        yield list(by_learner.items())
         if not wanted:
             return
 
@@ -190,13 +194,14 @@ class _RunSweep:
     is_due: bool
     may_delete: bool
     summary: GenerationSummary
-    _kept: list[LearnerResult] = field(default_factory=list)
+    #: By learner: one who stands on the pages twice loses one certificate.
+    _kept: dict[User, LearnerResult] = field(default_factory=dict)
 
     def take(self, page: GradePage) -> None:
         self.summary.strangers += page.strangers
         for result in self._settle(page):
-            if result.certificate is CertificateOutcome.KEPT:
-                self._kept.append(result)
+            if result.certificate is CertificateOutcome.KEPT and result.learner is not None:
+                self._kept[result.learner] = result
             else:
                 self.summary.add(result)
 
@@ -207,7 +212,7 @@ class _RunSweep:
         certificates = self.run.courseruncertificates.count()
         percent = settings.CERTIFICATE_DELETIONS_MAX_PERCENT
         limit = max(settings.CERTIFICATE_DELETIONS_MAX, certificates * percent / 100)
-        results = self._kept
+        results = list(self._kept.values())
         if len(self._kept) > limit:
             log.error(
                 "too many certificates would be deleted: none was",
@@ -217,10 +222,16 @@ class _RunSweep:
                     "certificates": certificates,
                 },
             )
+            settle_kept(self.run, results)
         else:
             self.may_delete = True
-            results = self._settle(GradePage([kept.as_reported() for kept in self._kept], []))
+            results = self._settle(GradePage([kept.as_reported() for kept in results], []))
         for result in results:
+            self.summary.add(result)
+
+    def keep_the_rest(self) -> None:
+        """Count whom a run that broke off leaves as they are."""
+        for result in self._kept.values():
             self.summary.add(result)
 
     def _settle(self, page: GradePage) -> list[LearnerResult]:

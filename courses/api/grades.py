@@ -79,7 +79,8 @@ def would_delete(
     if certificate is None or certificate.is_revoked:
         return False
     if stored is not None and stored.set_by_admin:
-        return stored.grade == NO_CERTIFICATE_GRADE
+        # Nothing is stored. An administrator's own 0.0 counts at once, whatever is reported.
+        return False
     if is_held_back(stored, edx_grade):
         return is_zero_confirmed(certificate, now)
     return edx_grade.percent == NO_CERTIFICATE_GRADE

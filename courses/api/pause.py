@@ -31,8 +31,14 @@ def find_pause() -> OpenEdxPause:
     return OpenEdxPause.objects.filter(pk=OpenEdxPause.THE_ROW).first() or OpenEdxPause()
 
 
-def note_outage(error: OpenEdxError) -> None:
-    """Count a question that failed as any other would have; begin or prolong the pause."""
+def note_outage(error: OpenEdxError, *, is_probe: bool = False) -> None:
+    """Count a question that failed as any other would have; begin or prolong the pause.
+
+    Args:
+        error: what Open edX said.
+        is_probe: whether it was the probe, whose turn is over then. Another's question, from before
+            the pause, must not let a second probe through beside the first.
+    """
     now = timezone.now()
     with transaction.atomic():
         pause, _ = OpenEdxPause.objects.select_for_update().get_or_create(pk=OpenEdxPause.THE_ROW)
@@ -41,7 +47,10 @@ def note_outage(error: OpenEdxError) -> None:
         if begins:
             pause.since = now
         if pause.since is not None:
-            pause.next_probe_on = now + delay_until_probe(now, pause.since, error)
+            next_probe_on = now + delay_until_probe(now, pause.since, error)
+            if pause.next_probe_on is not None and not is_probe:
+                next_probe_on = max(pause.next_probe_on, next_probe_on)
+            pause.next_probe_on = next_probe_on
         pause.save()
     if begins:
         log.error(

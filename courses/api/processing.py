@@ -2,15 +2,15 @@
 
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from django.db.models import Q, QuerySet
+from django.db.models import F, Max, Q, QuerySet
 from django.utils import timezone
 
-from courses.api.attempts import Attempt, make_attempt_whatever_fails
+from courses.api.attempts import Attempt, make_attempt
 from courses.api.batches import are_pages_worth_it, make_attempts_from_pages
 from courses.api.certificates import CertificateOutcome
 from courses.api.pause import find_pause, give_probe_back, take_probe
@@ -138,9 +138,12 @@ class _Pass:
         """Take up what is due; where that ends in a pause, and a probe ends the pause, go on."""
         self.summary.settled += settle_already_certified(self._scope)
         while True:
+            was_paused = self._heeds_pause()
             for group in self._find_work():
                 self._work_on(group)
-            if self._is_over() or not self._probe_ends_the_pause():
+            # A replay's answer ends a pause as a probe's does.
+            is_let_through = was_paused and not self._heeds_pause()
+            if self._is_over() or not (is_let_through or self._probe_ends_the_pause()):
                 return
 
     def _find_work(self) -> list[_Group]:
@@ -148,6 +151,8 @@ class _Pass:
         free = get_free_requests(now) & self._scope
         if not self._ignore_due:
             free = free.filter(next_attempt_on__lte=now)
+        if self._heeds_pause():
+            free = free.filter(ignores_pause=True)
         # A run's requests together, and first the run that has waited longest; replays before all.
         rows = free.order_by("-ignores_pause", "course_run", "next_attempt_on", "pk").values_list(
             "ignores_pause", "course_run", "next_attempt_on", "pk"
@@ -160,8 +165,11 @@ class _Pass:
             for found in groups
         ]
 
+    def _heeds_pause(self) -> bool:
+        return not self._ignore_due and find_pause().is_on
+
     def _must_stop(self, group: _Group) -> bool:
-        return self._is_over() or (not group.ignores_pause and find_pause().is_on)
+        return self._is_over() or (not group.ignores_pause and self._heeds_pause())
 
     def _work_on(self, group: _Group) -> None:
         if self._must_stop(group):
@@ -180,14 +188,14 @@ class _Pass:
                 return
             self._attempt(pk)
 
-    def _attempt(self, pk: int) -> Attempt | None:
+    def _attempt(self, pk: int, *, is_probe: bool = False) -> Attempt | None:
         """Take up one request; None where somebody else has taken it."""
         self._tried.add(pk)
-        lease = claim(CertificateRequest.objects.filter(pk=pk), at_most=1)
+        lease = claim(CertificateRequest.objects.filter(pk=pk))
         request = lease and get_leased(lease).select_related("user", "course_run").first()
         if not lease or not request:
             return None
-        attempt = make_attempt_whatever_fails(request, lease)
+        attempt = make_attempt(request, lease, find_pause(), is_probe=is_probe)
         self._count(attempt)
         return attempt
 
@@ -199,29 +207,42 @@ class _Pass:
         """Where a pause is on, make a probe if its time has come; return whether that ended it."""
         if self._ignore_due or not find_pause().is_on:
             return False
-        self._probe()
+        probe = self._probe()
         self.summary.is_paused = find_pause().is_on
         if not self.summary.is_paused:
             return True
-        # After the probe: where nobody worked for days, Open edX may have been up all the time.
-        if given_up := give_up_after_pause(timezone.now()):
-            log.error("certificate requests given up in a pause", extra={"requests": given_up})
+        # Only who has just seen it fail: where nobody worked for days, Open edX may have been up.
+        if probe is not None and probe.is_outage:
+            given_up = give_up_after_pause(timezone.now())
             self.summary.settled["failed"] += given_up
+            if given_up:
+                log.error("certificate requests given up in a pause", extra={"requests": given_up})
         return False
 
-    def _probe(self) -> None:
-        """Ask one question, if the time has come and there is one."""
-        now = timezone.now()
-        # Not who waits because Open edX said "not passed": that answer would come too soon again.
-        waiting = Q(next_attempt_on__lte=now) | Q(failing_since__isnull=False)
-        free = (get_free_requests(now) & self._scope).filter(waiting)
-        # Due or not: the sooner it is known that Open edX is up, the better for all.
-        for pk in free.order_by("next_attempt_on", "pk").values_list("pk", flat=True):
+    def _probe(self) -> Attempt | None:
+        """Ask one question, if the time has come and there is one; None where nothing was asked."""
+        for pk in self._find_probes():
             if pk in self._tried:
                 continue
             if not take_probe():
-                return
-            attempt = self._attempt(pk)
+                return None
+            attempt = self._attempt(pk, is_probe=True)
             if attempt is not None and attempt.has_asked:
-                return
+                return attempt
             give_probe_back()
+        return None
+
+    def _find_probes(self) -> Iterator[int]:
+        """Yield what may be asked for, first of the run that was tried longest ago.
+
+        A run that is broken by itself must not keep the others from being found well. Due or not:
+        the sooner it is known that Open edX is up, the better for all; but not who waits because
+        Open edX said "not passed", since that answer would come too soon again.
+        """
+        now = timezone.now()
+        waiting = Q(next_attempt_on__lte=now) | Q(failing_since__isnull=False)
+        free = (get_free_requests(now) & self._scope).filter(waiting)
+        runs = free.values("course_run").annotate(tried=Max("last_attempt_on"))
+        for run in runs.order_by(F("tried").asc(nulls_first=True), "course_run"):
+            of_run = free.filter(course_run=run["course_run"])
+            yield from of_run.order_by("next_attempt_on", "pk").values_list("pk", flat=True)

@@ -39,20 +39,27 @@ def reopen(request: CertificateRequest) -> CertificateRequest | None:
     }
     rows = CertificateRequest.objects.exclude(status=Status.OPEN) | get_free_requests(now)
     opened = rows.filter(user=request.user_id, course_run=request.course_run_id)
-    try:
-        with transaction.atomic():
-            found = opened.filter(pk=request.pk).update(deliveries=F("deliveries") + 1, **anew)
-    except IntegrityError:
-        others = opened.filter(status=Status.OPEN)
-        found = others.update(deliveries=F("deliveries") + 1, **anew)
-    if not found:
-        return None
-    return get_open_requests().get(user=request.user_id, course_run=request.course_run_id)
+    for chosen in (opened.filter(pk=request.pk), opened.filter(status=Status.OPEN)):
+        try:
+            with transaction.atomic():
+                if chosen.update(deliveries=F("deliveries") + 1, **anew):
+                    # Before the end of the transaction nobody can settle it.
+                    return get_open_requests().get(
+                        user=request.user_id, course_run=request.course_run_id
+                    )
+                return None
+        except IntegrityError:
+            # The learner has another open request of the run: that one, then.
+            continue
+    return None
 
 
+@transaction.atomic
 def settle_as_failed(requests: QuerySet[CertificateRequest]) -> int:
     """Settle as failed, by an administrator's word, what is open; return how many those are."""
-    return settle(requests, Status.FAILED)
+    # In one order, as whoever else settles many.
+    locked = requests.order_by("pk").select_for_update().values_list("pk", flat=True)
+    return settle(CertificateRequest.objects.filter(pk__in=list(locked)), Status.FAILED)
 
 
 def prune_requests() -> int:

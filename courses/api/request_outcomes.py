@@ -25,6 +25,11 @@ from courses.models import CertificateRequest, CourseRun, CourseRunCertificate
 from courses.models.certificate_request import LAST_ERROR_TEXT_MAX_LENGTH
 from users.models import User
 
+_CERTIFICATES = CourseRunCertificate.all_objects.filter(
+    user=OuterRef("user"), course_run=OuterRef("course_run")
+)
+_IS_CERTIFIED = Exists(_CERTIFICATES)
+
 
 def settle(requests: QuerySet[CertificateRequest], status: Status, reason: str = "") -> int:
     """Settle those of the requests that are open, leased or not; return how many there were."""
@@ -35,23 +40,23 @@ def settle(requests: QuerySet[CertificateRequest], status: Status, reason: str =
 
 
 def settle_certified(course_run: CourseRun, users: Collection[User], status: Status) -> None:
-    """Settle the open requests of learners whose certificate was just created or found.
+    """Settle the open requests of learners whose certificate a grade just created or found.
 
-    By whom does not matter: the webhook, a worker, a sweep or an administrator.
+    Not where the certificate is gone again by now: a request that came since is another's.
 
     Args:
         course_run: of the certificates.
         users: the learners.
         status: how the requests are settled.
     """
-    requests = get_open_requests().filter(course_run=course_run, user__in=users)
+    requests = get_open_requests().filter(_IS_CERTIFIED, course_run=course_run, user__in=users)
     if len(users) == 1:
         settle(requests, status)
         return
     with transaction.atomic():
-        # In one order, so that two who settle the same page don't wait for each other for ever.
-        locked = requests.order_by("pk").select_for_update().values_list("pk", flat=True)
-        settle(CertificateRequest.objects.filter(pk__in=list(locked)), status)
+        # Whoever has a row locked keeps nobody from the others; the next pass settles it.
+        locked = requests.select_for_update(skip_locked=True)
+        settle(CertificateRequest.objects.filter(pk__in=locked.values("pk")), status)
 
 
 def settle_already_certified(requests: QuerySet[CertificateRequest]) -> Counter[str]:
@@ -61,13 +66,10 @@ def settle_already_certified(requests: QuerySet[CertificateRequest]) -> Counter[
     issued it by hand.
     """
     settled: Counter[str] = Counter()
-    certificates = CourseRunCertificate.all_objects.filter(
-        user=OuterRef("user"), course_run=OuterRef("course_run")
-    )
     now = timezone.now()
     for is_revoked, status in ((False, Status.EXISTS), (True, Status.REVOKED)):
         certified = (get_free_requests(now) & requests).filter(
-            Exists(certificates.filter(is_revoked=is_revoked))
+            Exists(_CERTIFICATES.filter(is_revoked=is_revoked))
         )
         with transaction.atomic():
             settled[status.value] = update_unlocked(

@@ -99,16 +99,14 @@ def get_free_requests(now: datetime) -> QuerySet[CertificateRequest]:
 
 
 @transaction.atomic
-def claim(requests: QuerySet[CertificateRequest], *, at_most: int) -> UUID | None:
-    """Take up those of the requests that are free, the longest due first; return the lease.
+def claim(requests: QuerySet[CertificateRequest]) -> UUID | None:
+    """Take up those of the requests that are free, and return the lease; None without any.
 
-    None where there are none left. Of two who claim the same request at once one gets it, and
-    neither waits; nothing stays locked.
+    Of two who claim the same request at once one gets it, and neither waits; nothing stays locked.
     """
     now, lease = timezone.now(), uuid4()
-    free = get_free_requests(now) & requests
-    first = free.order_by("next_attempt_on", "pk").select_for_update(skip_locked=True)[:at_most]
-    claimed = CertificateRequest.objects.filter(pk__in=first.values("pk")).update(
+    free = (get_free_requests(now) & requests).select_for_update(skip_locked=True)
+    claimed = CertificateRequest.objects.filter(pk__in=free.values("pk")).update(
         lease=lease,
         leased_until=_lease_end(now),
         attempts=F("attempts") + 1,
@@ -130,8 +128,10 @@ def renew(lease: UUID) -> None:
 
 
 def release(lease: UUID, request: CertificateRequest) -> None:
-    """Give up the lease of a request, which is due when it was due before."""
-    get_leased(lease).filter(pk=request.pk).update(updated_on=timezone.now(), **RELEASED)
+    """Give up the lease of a request that Open edX answered; it is due when it was due before."""
+    get_leased(lease).filter(pk=request.pk).update(
+        failing_since=None, updated_on=timezone.now(), **RELEASED
+    )
 
 
 @transaction.atomic

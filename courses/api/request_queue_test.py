@@ -122,7 +122,7 @@ class TestReplayed:
 
     def test_one_that_somebody_works_on_is_left_alone(self, dana: User, run: CourseRun):
         request = CertificateRequestFactory.create(user=dana, course_run=run)
-        claim(CertificateRequest.objects.all(), at_most=1)
+        claim(CertificateRequest.objects.all())
         before = CertificateRequest.objects.values().get()
 
         assert reopen(request) is None
@@ -147,7 +147,7 @@ class TestSettledAsFailed:
 
     def test_whoever_works_on_it_has_nothing_more_to_say(self, dana: User, run: CourseRun):
         request = CertificateRequestFactory.create(user=dana, course_run=run)
-        lease = claim(CertificateRequest.objects.all(), at_most=1)
+        lease = claim(CertificateRequest.objects.all())
         settle_as_failed(CertificateRequest.objects.all())
 
         postpone_failed(request, lease, DAY, "unreachable", "Down.")
@@ -190,31 +190,32 @@ class TestPruned:
 
 
 class TestClaimed:
-    def test_the_longest_due_is_first_and_no_more_than_wanted(
+    def test_what_is_open_and_free_is_and_nothing_else(
         self, run: CourseRun, enrolled: Enrolls, clock: Clock
     ):
-        requests = [
-            CertificateRequestFactory.create(
-                user=enrolled(run), course_run=run, next_attempt_on=timezone.now() - days * DAY
-            )
-            for days in (1, 3, 2)
-        ]
+        free, settled, elsewhere = (
+            CertificateRequestFactory.create(user=enrolled(run), course_run=run, **values)
+            for values in ({}, {"status": "failed", "settled_on": timezone.now()}, {})
+        )
+        other = claim(CertificateRequest.objects.filter(pk=elsewhere.pk))
 
-        lease = claim(CertificateRequest.objects.all(), at_most=2)
+        lease = claim(CertificateRequest.objects.all())
 
-        assert set(get_leased(lease)) == {requests[1], requests[2]}
-        assert set(get_leased(lease).values_list("attempts", flat=True)) == {1}
+        assert list(get_leased(lease)) == [free]
+        assert list(get_leased(other)) == [elsewhere]
+        assert request_of(free.user, run).attempts == 1
+        assert request_of(settled.user, run).attempts == 0
 
     def test_whose_holder_lives_has_it_for_longer(
         self, dana: User, run: CourseRun, clock: Clock, settings
     ):
         CertificateRequestFactory.create(user=dana, course_run=run)
-        lease = claim(CertificateRequest.objects.all(), at_most=1)
+        lease = claim(CertificateRequest.objects.all())
 
         clock.shift(timedelta(seconds=settings.CERTIFICATE_REQUEST_LEASE - 1))
         renew(lease)
         clock.shift(timedelta(seconds=settings.CERTIFICATE_REQUEST_LEASE - 1))
 
-        assert claim(CertificateRequest.objects.all(), at_most=1) is None
+        assert claim(CertificateRequest.objects.all()) is None
         clock.shift(timedelta(seconds=2))
-        assert claim(CertificateRequest.objects.all(), at_most=1) is not None
+        assert claim(CertificateRequest.objects.all()) is not None

@@ -1,8 +1,11 @@
 """A held request that somebody else settles: a sweep that finds the certificate, or revocation."""
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
 from courses.api import (
@@ -11,14 +14,14 @@ from courses.api import (
     process_requests,
     request_certificate,
 )
-from courses.conftest import FAILED, ZERO, Enrolls, at_once, in_thread, request_of
+from courses.conftest import FAILED, ZERO, Enrolls, at_once, has_certificate, in_thread, request_of
 from courses.factories import (
     CertificateRequestFactory,
     CourseRunCertificateFactory,
     CourseRunFactory,
     CourseRunGradeFactory,
 )
-from courses.models import CourseRun, CourseRunCertificate
+from courses.models import CertificateRequest, CourseRun, CourseRunCertificate
 from openedx.simulator import SimulatedOpenEdx
 from users.models import User
 
@@ -194,3 +197,56 @@ class TestAtTheSameTime:
         assert not run.certificate_requests.filter(status="open").exists()
         settled = set(run.certificate_requests.values_list("status", flat=True))
         assert settled <= {"created", "exists", "revoked"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_certificate_that_comes_while_pages_say_0_settles_the_request_and_stays(
+    run: CourseRun, enrolled: Enrolls, openedx: SimulatedOpenEdx
+):
+    learners = [enrolled(run, **ZERO) for _ in range(10)]
+    for learner in learners:
+        CertificateRequestFactory.create(user=learner, course_run=run)
+    openedx.set_fault("hang")
+
+    with ThreadPoolExecutor(1) as executor:
+        one_pass = executor.submit(in_thread(process_requests))
+        openedx.wait_for_requests(1)
+        CourseRunCertificateFactory.create(
+            user=learners[0], course_run=run, zero_reported_on=timezone.now() - timedelta(days=1)
+        )
+        openedx.clear_fault()
+        summary = one_pass.result()
+
+    assert has_certificate(learners[0], run)
+    assert request_of(learners[0], run).status == "exists"
+    assert summary.settled == {"exists": 1}
+    assert summary.waiting == 9
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_request_that_somebody_has_locked_holds_up_no_sweep(run: CourseRun, enrolled: Enrolls):
+    dana, other = enrolled(run), enrolled(run)
+    requests = [
+        CertificateRequestFactory.create(user=learner, course_run=run) for learner in (dana, other)
+    ]
+    is_locked, may_end = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with transaction.atomic():
+            CertificateRequest.objects.select_for_update().get(pk=requests[0].pk)
+            is_locked.set()
+            assert may_end.wait(10)
+
+    with ThreadPoolExecutor(1) as executor:
+        holding = executor.submit(in_thread(hold))
+        assert is_locked.wait(10)
+        summary = generate_course_run_certificates(course_run=run)
+        may_end.set()
+        holding.result()
+    assert summary.failures == 0
+    assert has_certificate(dana, run)
+    assert is_settled(other, run, "created")
+
+    process_requests()
+
+    assert is_settled(dana, run, "exists")

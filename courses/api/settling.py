@@ -31,7 +31,6 @@ log = logging.getLogger(__name__)
 _SETTLES = {
     CertificateOutcome.CREATED: CertificateRequest.Status.CREATED,
     CertificateOutcome.EXISTS: CertificateRequest.Status.EXISTS,
-    CertificateOutcome.KEPT: CertificateRequest.Status.EXISTS,
     CertificateOutcome.REVOKED: CertificateRequest.Status.REVOKED,
 }
 
@@ -73,8 +72,9 @@ def settle_page(
 ) -> list[LearnerResult]:
     """Store the page's grades and bring the certificates in line with them.
 
-    Settles the open requests of those who have a certificate then. What fails for one learner is
-    logged, and the others go on.
+    Settles the open requests of those who have a certificate then; not of those whose certificate
+    is only kept for now, see `settle_kept`. What fails for one learner is logged, and the others go
+    on.
 
     Args:
         page: of grades.
@@ -98,9 +98,37 @@ def settle_page(
         else:
             results.append(LearnerResult(learner, grade, decision.outcome, edx_grade))
     for outcome, status in _SETTLES.items():
-        if learners := _learners(results, outcome):
-            settle_certified(run, learners, status)
+        _settle_requests(run, _learners(results, outcome), status)
     return results
+
+
+def settle_kept(run: CourseRun, results: Collection[LearnerResult]) -> None:
+    """Settle the open requests of those whose certificate stays after all, whatever the 0.0 said.
+
+    Args:
+        run: of the results.
+        results: what `settle_page` returned.
+    """
+    _settle_requests(
+        run, _learners(results, CertificateOutcome.KEPT), CertificateRequest.Status.EXISTS
+    )
+
+
+def _settle_requests(
+    run: CourseRun, learners: Collection[User], status: CertificateRequest.Status
+) -> None:
+    if not learners:
+        return
+    try:
+        settle_certified(run, learners, status)
+    except DatabaseFailure as error:
+        if is_database_away(error):
+            raise
+        # Such as a lock that took too long. The certificates are there; the next pass settles.
+        log.warning(
+            "certificate requests left to be settled",
+            extra={"course_id": run.courseware_id, **describe_failure(error)},
+        )
 
 
 def _learners(results: Collection[LearnerResult], outcome: CertificateOutcome) -> list[User]:

@@ -1,9 +1,6 @@
 """Passes that meet: whoever comes first, there is one row and no lost act."""
 
-import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
 
 import pytest
 from django.db import connection
@@ -15,7 +12,7 @@ from courses.api import (
     override_user_grade,
     process_course_run_grade_certificate,
 )
-from courses.conftest import FAILED, Enrolls
+from courses.conftest import FAILED, Enrolls, at_once
 from courses.factories import CourseRunCertificateFactory, CourseRunFactory
 from courses.models import (
     CourseRun,
@@ -27,29 +24,12 @@ from courses.models import (
 from openedx.simulator import SimulatedOpenEdx
 from users.factories import UserFactory
 
-Result = TypeVar("Result")
-
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
 def run(transactional_db: None) -> CourseRun:
     return CourseRunFactory.create(self_paced=True)
-
-
-def at_once(*acts: Callable[[], Result]) -> list[Result]:
-    """Run the acts in threads that start together, and return what each returned."""
-    start = threading.Barrier(len(acts))
-
-    def run_one(act: Callable[[], Result]) -> Result:
-        start.wait()
-        try:
-            return act()
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(len(acts)) as executor:
-        return [future.result() for future in [executor.submit(run_one, act) for act in acts]]
 
 
 def test_16_identical_passes_create_one_grade_and_one_certificate(

@@ -148,18 +148,21 @@ class Command(CommandWithExamples):
             self.stdout.write(OUTCOMES[summary.outcome])
         else:
             self.stdout.write(_describe(summary))
-        if kept := summary.certificates[CertificateOutcome.KEPT]:
-            raise CommandError(
-                f"{kept} certificate(s) were not deleted: so many grades of 0.0 in one run look "
-                "like a fault of Open edX. The log names the run. If they are right: "
-                "--create --run ID --allow-deletions."
-            )
+        problems = []
         if summary.failures:
             runs = f": {', '.join(summary.failed_runs)}" if summary.failed_runs else ""
-            raise CommandError(
+            problems.append(
                 f"{len(summary.failed_runs)} run(s) and {summary.failed_learners} learner(s) "
                 f"failed{runs}. The log says why; the command can be repeated."
             )
+        if kept := summary.certificates[CertificateOutcome.KEPT]:
+            problems.append(
+                f"{kept} certificate(s) were not deleted: so many grades of 0.0 in one run look "
+                "like a fault of Open edX, or the run broke off. The log names the run. If they "
+                "are right: --create --run ID --allow-deletions."
+            )
+        if problems:
+            raise CommandError(" ".join(problems))
 
     def _override(self, user: User, run: CourseRun, options: dict[str, Any]) -> None:
         grade = override_user_grade(
