@@ -130,15 +130,36 @@ def others_asking(sender: Sender, bench: Bench) -> Iterator[tuple[Replies, Repli
             asking.result()
 
 
-def measure_many(bench: Bench, mode: str) -> Iterator[Row]:
-    """Send 160 events at once to an Open edX that takes five seconds."""
-    sender, events = Sender(bench), Replies()
-    bench.set_fault(fault="delay:5000")
+def send_at_once(bench: Bench, first: int, count: int) -> Replies:
+    """Send the events of so many learners at the same moment, from another process."""
     burst = [sys.executable, "-m", "benchmarks.burst", bench.webhook_url, bench.token]
-    with others_asking(sender, bench) as asked:
-        output = subprocess.run([*burst, "0", str(AT_ONCE)], capture_output=True, check=True).stdout
+    output = subprocess.run(
+        [*burst, str(first), str(count)], capture_output=True, check=True
+    ).stdout
+    events = Replies()
     for status, seconds in json.loads(output):
         events.add(status, seconds)
+    return events
+
+
+def measure_silent(bench: Bench) -> Iterator[Row]:
+    """Send as many events at once as may wait, to an Open edX that says nothing."""
+    bench.set_fault(fault="hang")
+    events = send_at_once(bench, 2 * AT_ONCE, PENDING)
+    bench.set_fault()
+    yield Row(
+        f"default: {PENDING} webhooks at once, Open edX silent: within {TIMEOUT_SECONDS + 1:.0f} s",
+        str(events),
+        events.slowest <= 1000 * (TIMEOUT_SECONDS + 1) and set(events.statuses) == {202},
+    )
+
+
+def measure_many(bench: Bench, mode: str) -> Iterator[Row]:
+    """Send 160 events at once to an Open edX that takes five seconds."""
+    sender = Sender(bench)
+    bench.set_fault(fault="delay:5000")
+    with others_asking(sender, bench) as asked:
+        events = send_at_once(bench, 0, AT_ONCE)
     refused, pages, connections = asked
     bench.set_fault()
     yield Row(
@@ -202,6 +223,7 @@ def main() -> int:
     with running_site(1000, **settings) as bench:
         rows += measure_many(bench, "default")
         rows += measure_stuck(bench)
+        rows += measure_silent(bench)
     with running_site(1000, **settings, CERTIFICATE_WEBHOOK_ASYNC="True") as bench:
         rows += measure_many(bench, "background")
         rows += measure_background(bench)

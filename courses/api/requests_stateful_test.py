@@ -333,7 +333,7 @@ def test_each_accepted_event_ends_settled_as_the_model_says_whatever_happens(wor
     run_state_machine_as_test(
         partial(Machine, world),
         settings=how_to_try(
-            max_examples=examples or 60,
+            max_examples=examples or 25,
             stateful_step_count=25,
             # The same examples at every build; new ones where more are asked for.
             derandomize=not examples,
