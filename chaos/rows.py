@@ -88,7 +88,7 @@ def _make_run(run: Any) -> CourseRun:
 def _make_users(cases: Any) -> dict[str, User]:
     people: list[Case] = list(cases)
     users = User.objects.bulk_create(
-        User(username=case.username, email=case.email, name=case.username, password="!")  # noqa: S106
+        User(username=case.username, email=case.email, name=case.username, password="!")  # noqa: S106 - no password at all
         for case in people
     )
     OpenEdxUser.objects.bulk_create(

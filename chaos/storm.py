@@ -126,6 +126,7 @@ class Storm:
             self._looked_at = time.monotonic()
         self.show(self._open)
         self.interruption.raise_if_received()
+        # Between two looks at the clock and at the processes, which tell nothing by themselves.
         time.sleep(TICK_SECONDS)
 
     def _do(self, act: Act) -> bool:

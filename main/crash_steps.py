@@ -6,13 +6,10 @@ Inside the block the caller sends the process there; at its end the process is d
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from main.processes import Program
 from main.standstill import locked
-
-if TYPE_CHECKING:
-    from openedx.simulator import SimulatedOpenEdx
+from openedx.simulator import SimulatedOpenEdx
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +18,7 @@ class Victim:
 
     program: Program
     comers: int
-    openedx: "SimulatedOpenEdx"
+    openedx: SimulatedOpenEdx
 
     def kill(self) -> None:
         """End it as a machine does that loses its power."""

@@ -231,3 +231,18 @@ class TestDatabaseFails:
         with time_machine.travel(when_free):
             assert answered(tell(dana, run)) == {"certificate_status": "created"}
         assert CertificateRequest.objects.get().status == Status.CREATED
+
+
+def test_an_error_of_ours_is_no_affair_of_the_senders(
+    run: CourseRun, dana: User, openedx: SimulatedOpenEdx, tell: Tell, settings
+):
+    passes(openedx, run, dana)
+    patience = settings.EDX_API_CLIENT_TIMEOUT
+    settings.EDX_API_CLIENT_TIMEOUT = "soon"
+
+    deferred(tell(dana, run))
+
+    request = CertificateRequest.objects.get()
+    assert (request.status, request.last_error, request.lease) == (Status.OPEN, "internal", None)
+    settings.EDX_API_CLIENT_TIMEOUT = patience
+    assert answered(tell(dana, run)) == {"certificate_status": "created"}

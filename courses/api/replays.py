@@ -57,7 +57,7 @@ def reopen(request: CertificateRequest) -> CertificateRequest | None:
 @transaction.atomic
 def settle_as_failed(requests: QuerySet[CertificateRequest]) -> int:
     """Settle as failed, by an administrator's word, what is open; return how many those are."""
-    # In one order, as whoever else settles many.
+    # In one order, so that two administrators don't wait for each other for ever.
     locked = requests.order_by("pk").select_for_update().values_list("pk", flat=True)
     return settle(CertificateRequest.objects.filter(pk__in=list(locked)), Status.FAILED)
 
