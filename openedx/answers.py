@@ -12,6 +12,7 @@ from openedx.exceptions import (
     OpenEdxNotFound,
     OpenEdxRefused,
     OpenEdxThrottled,
+    OpenEdxTimeout,
     OpenEdxUnreachable,
     UnusableGrade,
 )
@@ -37,6 +38,11 @@ def raise_for_status(response: requests.Response, body: bytes) -> None:
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         raise OpenEdxThrottled(
             "Open edX asks us to ask less often (429).", retry_after=_retry_after(response)
+        )
+    if status == HTTPStatus.GATEWAY_TIMEOUT:
+        raise OpenEdxTimeout(
+            "Open edX did not answer the proxy before it in time (504).",
+            retry_after=_retry_after(response),
         )
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         raise OpenEdxUnreachable(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from http.client import HTTPException
 from http.cookiejar import DefaultCookiePolicy
 from typing import Final, TypeVar
-from urllib.parse import SplitResult, quote, urlsplit
+from urllib.parse import quote
 
 import requests
 from requests.auth import AuthBase
@@ -24,6 +24,7 @@ from openedx.exceptions import (
     OpenEdxUnreachable,
 )
 from openedx.grades import EdxGrade, RefusedGrade, parse_grade
+from openedx.paging import PageWalk
 
 RETRIES: Final = 2
 RETRIED_STATUSES: Final = (502, 503, 504)
@@ -40,6 +41,7 @@ TRANSPORT_ERRORS: Final = (OSError, ValueError, RuntimeError, HTTPException, HTT
 
 Read = TypeVar("Read")
 GradeRecords = list[EdxGrade | RefusedGrade]
+Wait = Callable[[float], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +82,7 @@ class _SessionWithoutRedirects(requests.Session):
 class OpenEdxClient:
     """Asks one Open edX. Connections are kept and shared; threads may use one client together."""
 
-    def __init__(
-        self, settings: OpenEdxClientSettings, *, sleep: Callable[[float], None] | None = None
-    ) -> None:
+    def __init__(self, settings: OpenEdxClientSettings, *, sleep: Wait | None = None) -> None:
         self._settings = settings
         self._sleep = sleep or _sleep
         self._base = settings.base_url.rstrip("/")
@@ -101,33 +101,54 @@ class OpenEdxClient:
         Raises OpenEdxError: UnusableGrade where Open edX answered without a grade of exactly this
         learner in exactly this course, and the others as `openedx.exceptions` describes them.
         """
-        return self._ask(
-            self._grades_url(course_id),
-            {"username": username},
-            lambda answer: read_only_grade(answer, course_id, username),
-            patient=patient,
-        )
 
-    def iter_grade_pages(self, course_id: str, *, patient: bool = True) -> Iterator[GradeRecords]:
+        def ask(deadline: Deadline) -> EdxGrade:
+            answer = self._get(
+                self._grades_url(course_id),
+                {"username": username},
+                deadline,
+                at_most=ONE_ANSWER_MAX,
+            )
+            return read_only_grade(answer, course_id, username)
+
+        return self._ask_patiently(ask) if patient else self._ask_in_time(ask)
+
+    def iter_grade_pages(
+        self, course_id: str, *, patient: bool = True, wait: Wait | None = None
+    ) -> Iterator[GradeRecords]:
         """Yield the grades of the course's learners page by page, each as soon as it is there.
 
         For a `patient` caller a page that fails, and may come when asked for again, is asked for up
-        to three times more, after the seconds of Retry-After or a wait that doubles; for another
-        each page is over within the time-out, its retries included. Raises OpenEdxError where a
-        page stays bad; the pages before it have been yielded.
+        to three times more, after the seconds of Retry-After or a wait that doubles; where it took
+        too long, it is asked for at half the size. For another caller each page is over within the
+        time-out, its retries included. An old release, which answers all learners at once, is
+        handed on in parts as large as a page. Raises OpenEdxError where a page stays bad; the pages
+        before it have been yielded.
+
+        Args:
+            course_id: the course.
+            patient: whether nobody waits for the answer.
+            wait: waits so many seconds before a page is asked for again; what it returns is true
+                where the caller has given up, and the page's last error is raised then.
         """
-        url = self._grades_url(course_id)
-        parameters: dict[str, str] | None = {"page_size": str(self._settings.page_size)}
-        seen = set()
+        size = self._settings.page_size
+        walk = PageWalk(self._grades_url(course_id), size)
+
+        def ask(deadline: Deadline) -> tuple[list[object], object]:
+            return read_page(self._get(walk.address, None, deadline, at_most=ANSWER_MAX))
+
         while True:
-            records, following = self._ask(url, parameters, read_page, patient=patient)
-            yield [parse_grade(record, course_id=course_id) for record in records]
+            if patient:
+                records, following = self._ask_patiently(ask, wait, walk.note_failure)
+            else:
+                records, following = self._ask_in_time(ask)
+            # A page without a learner is one, too.
+            for start in range(0, len(records) or 1, size):
+                part = records[start : start + size]
+                yield [parse_grade(record, course_id=course_id) for record in part]
             if following in (None, ""):
                 return
-            url, parameters = self._next_page(url, following), None
-            if url in seen:
-                raise OpenEdxNonsense("Open edX's pages lead in a circle.")
-            seen.add(url)
+            walk.go_on(following)
 
     def _open_session(self) -> requests.Session:
         session = _SessionWithoutRedirects()
@@ -156,40 +177,36 @@ class OpenEdxClient:
     def _grades_url(self, course_id: str) -> str:
         return f"{self._base}/api/grades/v1/courses/{quote(course_id, safe='')}/"
 
-    def _ask(
-        self,
-        url: str,
-        parameters: dict[str, str] | None,
-        read: Callable[[object], Read],
-        *,
-        patient: bool,
-    ) -> Read:
-        if patient:
-            return self._ask_again(url, parameters, read)
+    def _ask_in_time(self, ask: Callable[[Deadline], Read]) -> Read:
         margin = 2 * self._connect_timeout
-        deadline = Deadline(self._settings.timeout, retry_margin=margin)
-        return read(self._get(url, parameters, deadline))
+        return ask(Deadline(self._settings.timeout, retry_margin=margin))
 
-    def _ask_again(
-        self, url: str, parameters: dict[str, str] | None, read: Callable[[object], Read]
+    def _ask_patiently(
+        self,
+        ask: Callable[[Deadline], Read],
+        wait: Wait | None = None,
+        note_failure: Callable[[OpenEdxError], None] = lambda _: None,
     ) -> Read:
-        """Return what `read` makes of the answer, asking up to three times more where it fails."""
+        """Return what is answered, asking up to three times more where that fails."""
+        wait = wait or self._sleep
         for retry in range(PAGE_RETRIES + 1):
             try:
                 # The tries are counted here, so each is a single one.
-                deadline = Deadline(self._settings.timeout, retry_margin=None)
-                return read(self._get(url, parameters, deadline))
+                return ask(Deadline(self._settings.timeout, retry_margin=None))
             except OpenEdxError as error:
-                wait = error.retry_after
-                if wait is None:
-                    wait = self._settings.page_retry_delay * 2**retry
-                if not error.retryable or retry == PAGE_RETRIES or wait > PAGE_RETRY_AFTER_MAX:
+                seconds = error.retry_after
+                if seconds is None:
+                    seconds = self._settings.page_retry_delay * 2**retry
+                if not error.retryable or retry == PAGE_RETRIES or seconds > PAGE_RETRY_AFTER_MAX:
                     raise
-            self._sleep(wait)
+                if wait(seconds):
+                    raise
+                note_failure(error)
         raise AssertionError("the last try returns or raises")
 
-    def _get(self, url: str, parameters: dict[str, str] | None, deadline: Deadline) -> object:
-        is_of_one = parameters is not None and "username" in parameters
+    def _get(
+        self, url: str, parameters: dict[str, str] | None, deadline: Deadline, *, at_most: int
+    ) -> object:
         with deadline:
             try:
                 with self._session.get(
@@ -200,7 +217,7 @@ class OpenEdxClient:
                     # A redirect could lead the token to another origin.
                     allow_redirects=False,
                 ) as response:
-                    body = _read(response, at_most=ONE_ANSWER_MAX if is_of_one else ANSWER_MAX)
+                    body = _read(response, at_most=at_most)
             except TRANSPORT_ERRORS as error:
                 if deadline.passed or _is_timeout(error):
                     raise OpenEdxTimeout("Open edX did not answer in time.") from error
@@ -211,38 +228,9 @@ class OpenEdxClient:
         raise_for_status(response, body)
         return parse_json(body)
 
-    def _next_page(self, url: str, address: object) -> str:
-        """Return where the next page of the course at `url` is: there again, with its cursor.
-
-        Open edX builds the address from the Host header it saw, with http where TLS ended before
-        it, and without what a proxy cut off the path. So nothing but the query is believed, and the
-        token goes where it went before. A host that is not ours is refused all the same: it is not
-        Open edX that answers.
-        """
-        if not isinstance(address, str):
-            raise OpenEdxNonsense("Open edX's next page is not an address.")
-        base, page = _split(self._base), _split(address)
-        if page.hostname != base.hostname or _port(page) not in (_port(base), None):
-            raise OpenEdxNonsense("Open edX's next page is on another origin.")
-        return f"{url.partition('?')[0]}?{page.query}"
-
 
 def _sleep(seconds: float) -> None:
     time.sleep(seconds)
-
-
-def _split(address: str) -> SplitResult:
-    try:
-        parts = urlsplit(address)
-        parts.port  # noqa: B018 - reading it is what checks it
-    except ValueError as error:
-        raise OpenEdxNonsense("Open edX's next page is not an address.") from error
-    return parts
-
-
-def _port(parts: SplitResult) -> int | None:
-    """Return the port that is written, None for a scheme's own."""
-    return None if parts.port in (80, 443) else parts.port
 
 
 def _is_timeout(error: Exception) -> bool:

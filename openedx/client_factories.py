@@ -8,7 +8,7 @@ from openedx.client import OpenEdxClient, OpenEdxClientSettings
 
 
 def make_client(
-    base_url: str, *, sleep: Callable[[float], None] = time.sleep, **changes: Any
+    base_url: str, *, sleep: Callable[[float], object] = time.sleep, **changes: Any
 ) -> OpenEdxClient:
     """Return a client with the token of the tests; failed pages are asked for again at once."""
     settings: dict[str, Any] = {

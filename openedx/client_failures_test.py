@@ -51,7 +51,7 @@ def fail(client: OpenEdxClient) -> OpenEdxError:
         pytest.param("500", OpenEdxUnreachable, "unreachable", True, 1, id="500"),
         pytest.param("502", OpenEdxUnreachable, "unreachable", True, 3, id="502"),
         pytest.param("503", OpenEdxUnreachable, "unreachable", True, 3, id="503"),
-        pytest.param("504", OpenEdxUnreachable, "unreachable", True, 3, id="504"),
+        pytest.param("504", OpenEdxTimeout, "timeout", True, 3, id="504"),
         pytest.param("599", OpenEdxUnreachable, "unreachable", True, 1, id="599"),
         pytest.param("close", OpenEdxUnreachable, "unreachable", True, 3, id="closed"),
         pytest.param("truncated", OpenEdxUnreachable, "unreachable", True, 1, id="cut off"),

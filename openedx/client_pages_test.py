@@ -97,13 +97,35 @@ class TestAllPages:
 
         assert read(make_client(openedx.url)) == ([[]], None)
 
-    def test_an_old_release_answers_with_everybody_at_once(self):
+    @pytest.mark.parametrize("patient", [True, False], ids=["patient", "impatient"])
+    def test_an_old_release_that_answers_everybody_at_once_is_handed_on_in_pages(
+        self, patient: bool
+    ):
         with SimulatedOpenEdx(token="service-worker-token", bare_list=True) as old:
             for username in CAST:
                 old.enroll(COURSE_ID, username)
 
-            assert read(make_client(old.url)) == ([CAST], None)
+            pages = make_client(old.url).iter_grade_pages(COURSE_ID, patient=patient)
+
+            assert [[record.username for record in page] for page in pages] == PAGES
             assert old.request_count == 1
+
+    def test_an_old_release_answers_a_course_of_nobody_with_an_empty_page(self):
+        with SimulatedOpenEdx(token="service-worker-token", bare_list=True) as old:
+            old.enroll(COURSE_ID, "alice")
+            old.unenroll(COURSE_ID, "alice")
+
+            assert read(make_client(old.url)) == ([[]], None)
+
+    def test_pages_larger_than_we_asked_for_are_handed_on_in_ours(
+        self, openedx: SimulatedOpenEdx, client: OpenEdxClient
+    ):
+        people = [{"username": username} for username in ["zoe", "yann", "xenia"]]
+        following = f"{openedx.url}/x?page_size=2"
+        openedx.set_fault(Fault("json", text=page(*people, following=following), count=1))
+
+        assert read(client) == ([["zoe", "yann"], ["xenia"], *PAGES], None)
+        assert openedx.request_count == 1 + 3
 
     def test_a_learner_open_edx_leaves_out_is_left_out(
         self, openedx: SimulatedOpenEdx, client: OpenEdxClient

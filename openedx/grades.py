@@ -76,4 +76,7 @@ def _problem(record: dict[str, object], course_id: str) -> str | None:
 
 def _is_storable(text: str) -> bool:
     """Whether PostgreSQL can hold the text, and a log can show it in one line."""
-    return not any(unicodedata.category(character) in _UNSTORABLE for character in text)
+    # None of these can be printed, and nearly every text can: the look at each character is rare.
+    return text.isprintable() or not any(
+        unicodedata.category(character) in _UNSTORABLE for character in text
+    )

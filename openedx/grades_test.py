@@ -1,9 +1,12 @@
 """Which records of the grades API are grades, and why the others are refused."""
 
 import math
+import unicodedata
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from openedx.grades import EdxGrade, RefusedGrade, parse_grade
 
@@ -137,6 +140,20 @@ def test_a_record_of_nobody_is_refused_without_a_name(username):
     refused = parse_grade(record(username=username), course_id=COURSE_ID)
 
     assert refused == RefusedGrade(None, "username is not a name")
+
+
+# Hypothesis leaves lone surrogates out of its texts unless it is told to draw them.
+@given(st.text(st.characters(exclude_categories=())))
+@example("no-break\u00a0space")
+@example("a soft\u00adhyphen")
+@example("\ue000")
+@example("\u0378")
+def test_a_name_holds_no_control_character_no_surrogate_and_no_end_of_a_line(username):
+    parsed = parse_grade(record(username=username), course_id=COURSE_ID)
+
+    categories = {unicodedata.category(character) for character in username}
+    is_name = username != "" and not categories & {"Cc", "Cs", "Zl", "Zp"}
+    assert parsed.username == (username if is_name else None)
 
 
 @pytest.mark.parametrize(
