@@ -18,6 +18,7 @@ from courses.factories import (
     CourseRunFactory,
     CourseRunGradeAuditFactory,
     CourseRunGradeFactory,
+    CourseRunSweepFactory,
     OpenEdxPauseFactory,
 )
 from openedx.factories import OpenEdxUserFactory
@@ -48,6 +49,7 @@ FACTORIES = {
     "openedx_openedxuser": OpenEdxUserFactory,
     "courses_course": CourseFactory,
     "courses_courserun": CourseRunFactory,
+    "courses_courserunsweep": CourseRunSweepFactory,
     "courses_openedxpause": OpenEdxPauseFactory,
     **{f"courses_{name}": factory for name, (factory, *_) in OF_A_LEARNER_IN_A_RUN.items()},
 }
@@ -58,6 +60,7 @@ READ_ONLY = [
     "courses_courseruncertificatedeletion",
     "courses_certificaterequest",
     "courses_openedxpause",
+    "courses_courserunsweep",
 ]
 # Their list never grows.
 OF_ONE_ROW = {"courses_openedxpause"}

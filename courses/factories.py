@@ -16,6 +16,7 @@ from courses.models import (
     CourseRunEnrollmentAudit,
     CourseRunGrade,
     CourseRunGradeAudit,
+    CourseRunSweep,
     OpenEdxPause,
 )
 from openedx.constants import EDX_ENROLLMENT_VERIFIED_MODE
@@ -146,3 +147,18 @@ class OpenEdxPauseFactory(DjangoModelFactory):
 
     class Meta:
         model = OpenEdxPause
+
+
+class CourseRunSweepFactory(DjangoModelFactory):
+    """A sweep of a minute ago, which found three learners and nothing new."""
+
+    course_run = factory.SubFactory(CourseRunFactory)
+    started_on = factory.LazyFunction(lambda: timezone.now() - timedelta(minutes=1))
+    finished_on = factory.LazyAttribute(lambda sweep: sweep.started_on + timedelta(seconds=2))
+    pages = 1
+    learners = 3
+    quiet_since = factory.SelfAttribute("started_on")
+    next_sweep_on = factory.SelfAttribute("started_on")
+
+    class Meta:
+        model = CourseRunSweep

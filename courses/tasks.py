@@ -1,12 +1,17 @@
 """The periodic work, for Celery."""
 
 import logging
+import random
 import time
+from typing import Final
 
-from celery import shared_task
+from celery import Task, current_app, shared_task
 
 from courses.api import (
+    NoPlaceToSweep,
+    RunIsSwept,
     generate_course_run_certificates,
+    get_runs_to_sweep,
     process_requests,
     prune_requests,
 )
@@ -14,14 +19,43 @@ from courses.api import (
 log = logging.getLogger(__name__)
 
 # A worker that is told to end waits for its task: a long queue must not hold it up.
-PASS_SECONDS = 60
+PASS_SECONDS: Final = 60
+SWEEP_EXPIRES_SECONDS: Final = 3600
+# When a sweep for which there was no place tries again: from, to.
+SWEEP_AGAIN_SECONDS: Final = (2.0, 6.0)
 
 
 @shared_task
 def generate_course_certificates() -> None:
-    """Sweep every eligible run: the net under the webhook. Repeatable; never raises for one run."""
-    summary = generate_course_run_certificates()
-    log.info("sweep of course certificates finished", extra=summary.as_dict())
+    """Start a sweep of each eligible run that does not rest: the net under the webhook. Repeatable.
+
+    Without Celery the runs are swept here, in turn.
+    """
+    runs = list(get_runs_to_sweep().values_list("pk", flat=True))
+    log.info("sweep of course certificates started", extra={"runs": len(runs)})
+    for run in runs:
+        if current_app.conf.task_always_eager:
+            sweep_course_run.apply((run,))
+        else:
+            # What is not begun by then is the next periodic task's.
+            sweep_course_run.apply_async((run,), expires=SWEEP_EXPIRES_SECONDS)
+
+
+@shared_task(bind=True, max_retries=None)
+def sweep_course_run(self: Task, run: int) -> None:
+    """Sweep one run, by its key, unless it was swept since. Repeatable; never raises for the run."""
+    found = get_runs_to_sweep().filter(pk=run).first()
+    if found is None:
+        return
+    try:
+        generate_course_run_certificates(course_run=found, may_wait=self.request.is_eager)
+    except RunIsSwept:
+        return
+    except NoPlaceToSweep as error:
+        # A process that waited would be missing for the held requests.
+        first, last = SWEEP_AGAIN_SECONDS
+        countdown = random.uniform(first, last)  # noqa: S311 - spreads load, guards nothing
+        raise self.retry(countdown=countdown) from error
 
 
 @shared_task

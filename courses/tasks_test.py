@@ -8,23 +8,35 @@ from celery import current_app
 from courses.conftest import Enrolls
 from courses.factories import CourseRunFactory
 from courses.models import CourseRun, CourseRunCertificate
-from courses.tasks import generate_course_certificates
+from courses.tasks import generate_course_certificates, sweep_course_run
+from openedx.simulator import SimulatedOpenEdx
 
 pytestmark = pytest.mark.django_db
+
+
+def logged(caplog: pytest.LogCaptureFixture, message: str) -> list[dict[str, object]]:
+    return [vars(record) for record in caplog.records if record.getMessage() == message]
 
 
 def test_the_task_sweeps_the_eligible_runs_and_logs_what_it_did(
     run: CourseRun, enrolled: Enrolls, caplog: pytest.LogCaptureFixture
 ):
     caplog.set_level(logging.INFO)
-    dana = enrolled(run)
+    other = CourseRunFactory.create()
+    dana, erin = enrolled(run), enrolled(other)
 
     generate_course_certificates.delay()
 
-    assert CourseRunCertificate.objects.get().user == dana
-    (line,) = [record for record in caplog.records if "sweep" in record.getMessage()]
-    assert vars(line)["certificates_created"] == 1
-    assert vars(line)["learners"] == 1
+    assert set(CourseRunCertificate.objects.values_list("user", "course_run")) == {
+        (dana.pk, run.pk),
+        (erin.pk, other.pk),
+    }
+    (started,) = logged(caplog, "sweep of course certificates started")
+    assert started["runs"] == 2
+    finished = logged(caplog, "sweep of course run finished")
+    assert [line["course_id"] for line in finished] == [run.courseware_id, other.courseware_id]
+    assert [line["certificates_created"] for line in finished] == [1, 1]
+    assert [line["learners"] for line in finished] == [1, 1]
 
 
 def test_a_run_that_fails_does_not_fail_the_task(run: CourseRun, enrolled: Enrolls):
@@ -34,6 +46,18 @@ def test_a_run_that_fails_does_not_fail_the_task(run: CourseRun, enrolled: Enrol
     generate_course_certificates.delay()
 
     assert CourseRunCertificate.objects.get().user == dana
+
+
+def test_a_task_that_comes_late_does_not_ask_for_a_run_that_rests_or_is_gone_by_then(
+    run: CourseRun, enrolled: Enrolls, openedx: SimulatedOpenEdx
+):
+    enrolled(run)
+    CourseRun.objects.update(live=False)
+
+    sweep_course_run.delay(run.pk)
+    sweep_course_run.delay(run.pk + 1)
+
+    assert openedx.request_count == 0
 
 
 def test_beat_starts_it_at_the_full_hour():

@@ -50,7 +50,7 @@ def test_a_worker_takes_the_periodic_task_from_the_broker_and_sweeps(
 
     with Celery(broker=broker_url) as elsewhere:
         elsewhere.send_task("courses.tasks.generate_course_certificates")
-    wait_until(lambda: "sweep of course certificates finished" in worker.words)
+    wait_until(lambda: "sweep of course run finished" in worker.words)
     worker.tell_to_end()
 
     assert worker.wait() == 0

@@ -13,7 +13,13 @@ from django.core.exceptions import ImproperlyConfigured
 # The plugin's own time-out: ol_openedx_events_handler waits this many seconds for our answer.
 PLUGIN_PATIENCE_SECONDS = 30
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
+# Renewed after a quarter of it, and at least every five seconds that Open edX is waited for; a page
+# is worked through in less than the rest.
+SWEEP_LEASE_LEAST_SECONDS = 30
 LEAST = {
+    # Without a place to sweep nothing is ever swept.
+    "CERTIFICATE_SWEEPS_AT_ONCE": 1,
+    "CERTIFICATE_SWEEP_REST_MAX_IN_HOURS": 0,
     "CERTIFICATE_DELETIONS_MAX": 0,
     "CERTIFICATE_DELETIONS_MAX_PERCENT": 0,
     "CERTIFICATE_REQUEST_RETENTION_IN_DAYS": 1,
@@ -101,6 +107,15 @@ def check_requests(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
                 "CERTIFICATE_REQUEST_NOT_PASSED_DELAYS has a negative delay.",
                 hint="Seconds with commas between; 10,60,600 is the default.",
                 id="main.E006",
+            )
+        )
+    if settings.CERTIFICATE_SWEEP_LEASE < SWEEP_LEASE_LEAST_SECONDS:
+        found.append(
+            Error(
+                f"CERTIFICATE_SWEEP_LEASE is {settings.CERTIFICATE_SWEEP_LEASE:g} seconds: it can "
+                "run out while its holder works, and two sweep the same run.",
+                hint=f"At least {SWEEP_LEASE_LEAST_SECONDS}; 120 is the default.",
+                id="main.E008",
             )
         )
     for name, least in LEAST.items():

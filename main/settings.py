@@ -10,6 +10,7 @@ from pathlib import Path
 import environ
 from celery.schedules import crontab
 from django.core.exceptions import ImproperlyConfigured
+from kombu import Queue
 
 import embedded_postgres
 from main import logs
@@ -60,6 +61,12 @@ CERTIFICATE_CREATION_WINDOW_IN_DAYS = env.int("CERTIFICATE_CREATION_WINDOW_IN_DA
 # A sweep that would delete more certificates of a run than both of these deletes none.
 CERTIFICATE_DELETIONS_MAX = env.int("CERTIFICATE_DELETIONS_MAX", default=5)
 CERTIFICATE_DELETIONS_MAX_PERCENT = env.float("CERTIFICATE_DELETIONS_MAX_PERCENT", default=2.0)
+# How many runs are swept at once, by all processes together: a sweep asks one question at a time.
+CERTIFICATE_SWEEPS_AT_ONCE = env.int("CERTIFICATE_SWEEPS_AT_ONCE", default=4)
+# Seconds until a run is free again whose sweep has died.
+CERTIFICATE_SWEEP_LEASE = env.float("CERTIFICATE_SWEEP_LEASE", default=120.0)
+# How long the periodic task leaves a run alone at most, in which sweeps find nothing new.
+CERTIFICATE_SWEEP_REST_MAX_IN_HOURS = env.float("CERTIFICATE_SWEEP_REST_MAX_IN_HOURS", default=24.0)
 CRON_COURSE_CERTIFICATES_HOURS = env.str("CRON_COURSE_CERTIFICATES_HOURS", default="*")
 CRON_COURSE_CERTIFICATES_DAYS = env.str("CRON_COURSE_CERTIFICATES_DAYS", default="*")
 
@@ -89,6 +96,11 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # Seconds. A broker that hangs is given up, and asked anew.
 CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 5, "socket_timeout": 30}
 CELERY_TIMEZONE = "UTC"
+# Sweeps stand in a queue of their own: a held request that is due does not wait behind hundreds.
+# A worker takes from both in turn, and no more than it has processes for.
+CELERY_TASK_QUEUES = [Queue("celery"), Queue("sweeps")]
+CELERY_TASK_ROUTES = {"courses.tasks.sweep_course_run": {"queue": "sweeps"}}
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BEAT_SCHEDULE = {
     "generate-course-certificates": {
         "task": "courses.tasks.generate_course_certificates",
@@ -265,6 +277,8 @@ LOGGING = {
         "django": {"handlers": [], "propagate": True},
         # A 503 is logged with its reason where it is decided.
         "django.request": {"filters": ["not_503"]},
+        # What a receiver of a signal raises can hold a learner's values; it is logged by its sender.
+        "django.dispatch": {"handlers": ["none"], "propagate": False},
         # Its warnings hold the address asked for, with the learner's username, which can be an
         # e-mail address. What fails is reported in our own words.
         "urllib3": {"level": "ERROR"},

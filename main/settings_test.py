@@ -65,6 +65,8 @@ def test_the_production_environment_has_nothing_to_complain_of():
         ({"CERTIFICATE_REQUEST_NOT_PASSED_DELAYS": "10,-1"}, "main.E006"),
         ({"CERTIFICATE_DELETIONS_MAX_PERCENT": "-1"}, "main.E007"),
         ({"OPENEDX_PAUSE_AFTER_FAILURES": "0"}, "main.E007"),
+        ({"CERTIFICATE_SWEEPS_AT_ONCE": "0"}, "main.E007"),
+        ({"CERTIFICATE_SWEEP_LEASE": "5"}, "main.E008"),
         ({"SECRET_KEY": "short"}, "security.W009"),
         ({"SECURE_SSL_REDIRECT": "False"}, "security.W008"),
     ],

@@ -1,11 +1,13 @@
 """What Open edX knows of our learners."""
 
 import os
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable, Collection, Generator, Iterator
+from concurrent import futures
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Protocol, Self
+from typing import Any, Final, Protocol, Self
 
 from django.conf import settings
 from django.db import connections
@@ -14,8 +16,12 @@ from openedx.client import GradeRecords, OpenEdxClient, OpenEdxClientSettings
 from openedx.exceptions import NoEdxUsername
 from openedx.grades import EdxGrade, RefusedGrade
 from openedx.models import OpenEdxUser
+from openedx.read_ahead import read_ahead
 from openedx.turns import webhook_turns
 from users.models import User
+
+# How often somebody who waits for a page shows that they still do.
+ALIVE_SECONDS: Final = 5.0
 
 
 class HasCoursewareId(Protocol):
@@ -28,9 +34,10 @@ class HasCoursewareId(Protocol):
 class GradePage:
     """The grades that came together, sorted by what can be done with them."""
 
-    graded: list[tuple[EdxGrade, User]]
-    #: Why each was refused, and the user it was about where that one is known here.
-    refused: list[tuple[str, User | None]]
+    #: Each with the id of its user.
+    graded: list[tuple[EdxGrade, int]]
+    #: Why each was refused, and the id of the user it was about where that one is known here.
+    refused: list[tuple[str, int | None]]
     #: How many grades were of learners who have no account here.
     strangers: int = 0
     #: Whether it answers a question about one learner.
@@ -40,8 +47,8 @@ class GradePage:
         """Return the page as if these users, by their ids, were the only ones of the run."""
         return replace(
             self,
-            graded=[(grade, user) for grade, user in self.graded if user.pk in users],
-            refused=[(why, user) for why, user in self.refused if user and user.pk in users],
+            graded=[(grade, user_id) for grade, user_id in self.graded if user_id in users],
+            refused=[(why, user_id) for why, user_id in self.refused if user_id in users],
             strangers=0,
         )
 
@@ -55,20 +62,37 @@ def get_edx_grades_with_users(
     Raises OpenEdxError where Open edX could not tell; what came before it has been yielded.
     """
     for page in fetch_grade_pages(course_run, user, patient=user is None):
-        yield from page.graded
+        if user is not None:
+            yield from ((grade, user) for grade, _ in page.graded)
+            continue
+        users = User.objects.in_bulk([user_id for _, user_id in page.graded])
+        # Who was deleted since is a learner unknown here.
+        yield from ((grade, users[user_id]) for grade, user_id in page.graded if user_id in users)
 
 
 def fetch_grade_pages(
-    course_run: HasCoursewareId, user: User | None = None, *, patient: bool = True
+    course_run: HasCoursewareId,
+    user: User | None = None,
+    *,
+    patient: bool = True,
+    alive: Callable[[], object] = lambda: None,
 ) -> Iterator[GradePage]:
     """Yield the run's grades with their users page by page; one user's grade is a page of one.
 
-    A `patient` caller, for whom nobody waits, has a page or a grade that fails asked for again, up
-    to three times; another has it asked for within the time of one question.
+    For a `patient` caller, for whom nobody waits, a page is fetched while the one before it is
+    worked on, and a page or a grade that fails is asked for again, up to three times. Another has a
+    page asked for when it is wanted, and within the time of one question.
 
     One query finds the users of a page. While Open edX is waited for, the thread holds no database
     connection. Raises OpenEdxError where Open edX could not tell, for one user also where its
     grade is refused (UnusableGrade) or the user has no username there (NoEdxUsername).
+
+    Args:
+        course_run: the run.
+        user: the one user whose grade is asked for; None for all learners of the run.
+        patient: whether nobody waits for the answer.
+        alive: called every ALIVE_SECONDS while a patient caller waits for a page, in the caller's
+            thread and free to use the database; what it raises ends the iteration.
     """
     if user is not None:
         edx_username = user.edx_username
@@ -76,31 +100,56 @@ def fetch_grade_pages(
             raise NoEdxUsername("The learner has no username on Open edX.")
         with waiting():
             grade = _client().fetch_grade(course_run.courseware_id, edx_username, patient=patient)
-        yield GradePage([(grade, user)], [], is_of_one_learner=True)
+        yield GradePage([(grade, user.pk)], [], is_of_one_learner=True)
         return
-    pages = _client().iter_grade_pages(course_run.courseware_id, patient=patient)
+    course_id = course_run.courseware_id
+    answers = _fetch_ahead(course_id, alive) if patient else _fetch_when_wanted(course_id)
+    # Closed at once, whatever ends the iteration: nobody is left asking for pages.
+    with closing(answers):
+        for records in answers:
+            yield _with_user_ids(records)
+
+
+def _fetch_ahead(
+    course_id: str, alive: Callable[[], object]
+) -> Generator[GradeRecords, None, None]:
+    def wait(page: futures.Future[Any]) -> None:
+        while True:
+            with waiting():
+                there, _ = futures.wait([page], timeout=ALIVE_SECONDS)
+            if there:
+                return
+            alive()
+
+    given_up = threading.Event()
+    pages = _client().iter_grade_pages(course_id, patient=True, wait=given_up.wait)
+    return read_ahead(pages, wait=wait, given_up=given_up)
+
+
+def _fetch_when_wanted(course_id: str) -> Generator[GradeRecords, None, None]:
+    pages = _client().iter_grade_pages(course_id, patient=False)
     while True:
         with waiting():
             records = next(pages, None)
         if records is None:
             return
-        yield _with_users(records)
+        yield records
 
 
-def _with_users(records: GradeRecords) -> GradePage:
+def _with_user_ids(records: GradeRecords) -> GradePage:
     accounts = OpenEdxUser.objects.filter(
         edx_username__in={record.username for record in records if record.username}
-    ).select_related("user")
-    users = {account.edx_username: account.user for account in accounts}
+    )
+    user_ids = dict(accounts.values_list("edx_username", "user_id"))
     graded, refused, strangers = [], [], 0
     for record in records:
-        user = users.get(record.username)
+        user_id = user_ids.get(record.username)
         if isinstance(record, RefusedGrade):
-            refused.append((record.reason, user))
-        elif user is None:
+            refused.append((record.reason, user_id))
+        elif user_id is None:
             strangers += 1
         else:
-            graded.append((record, user))
+            graded.append((record, user_id))
     return GradePage(graded, refused, strangers)
 
 

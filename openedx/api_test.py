@@ -74,18 +74,14 @@ class TestAllLearners:
         assert grade.username == "alice"
         assert user == alice
 
-    def test_a_page_is_asked_for_when_it_is_needed(self, openedx: SimulatedOpenEdx):
-        for edx_username in ("alice", "bob", "carol"):
-            enroll(openedx, edx_username)
+    def test_nothing_is_asked_for_before_a_grade_is_wanted(self, openedx: SimulatedOpenEdx):
+        enroll(openedx, "alice")
 
         pairs = get_edx_grades_with_users(RUN)
         assert openedx.request_count == 0
 
-        assert [next(pairs)[0].username for _ in range(2)] == ["alice", "bob"]
+        assert next(pairs)[0].username == "alice"
         assert openedx.request_count == 1
-
-        assert next(pairs)[0].username == "carol"
-        assert openedx.request_count == 2
 
     def test_a_page_costs_one_query(
         self, openedx: SimulatedOpenEdx, django_assert_num_queries: DjangoAssertNumQueries
@@ -95,9 +91,18 @@ class TestAllLearners:
 
         with django_assert_num_queries(3):
             pages = list(fetch_grade_pages(RUN))
-            names = [user.username for page in pages for _, user in page.graded]
 
         assert [len(page.graded) for page in pages] == [2, 2, 2]
+
+    def test_the_users_of_a_page_cost_one_more(
+        self, openedx: SimulatedOpenEdx, django_assert_num_queries: DjangoAssertNumQueries
+    ):
+        for number in range(6):
+            enroll(openedx, f"learner-{number}")
+
+        with django_assert_num_queries(2 * 3):
+            names = [user.username for _, user in get_edx_grades_with_users(RUN)]
+
         assert len(names) == 6
 
     def test_strangers_are_counted_and_left_out(self, openedx: SimulatedOpenEdx):
@@ -106,7 +111,7 @@ class TestAllLearners:
 
         (page,) = fetch_grade_pages(RUN)
 
-        assert [user for _, user in page.graded] == [alice]
+        assert [user_id for _, user_id in page.graded] == [alice.pk]
         assert (page.refused, page.strangers) == ([], 1)
         assert [user for _, user in get_edx_grades_with_users(RUN)] == [alice]
 
@@ -129,14 +134,45 @@ class TestAllLearners:
 
         (page,) = fetch_grade_pages(RUN)
 
-        assert [user for _, user in page.graded] == [bob]
+        assert [user_id for _, user_id in page.graded] == [bob.pk]
         assert page.refused == [
-            ("percent is not a number", alice),
+            ("percent is not a number", alice.pk),
             ("passed is not a boolean", None),
             ("the record is not an object", None),
         ]
         assert page.strangers == 0
         assert [user for _, user in get_edx_grades_with_users(RUN)] == [bob]
+
+    def test_a_page_can_be_cut_down_to_some_of_its_users(
+        self, openedx: SimulatedOpenEdx, settings: Settings
+    ):
+        settings.EDX_API_PAGE_SIZE = 10
+        alice, _bob = enroll(openedx, "alice"), enroll(openedx, "bob")
+        carol, _dana = enroll(openedx, "carol", percent=2.5), enroll(openedx, "dana", percent=2.5)
+        openedx.enroll(RUN.courseware_id, "mallory", passed=None, percent=0.9)
+        openedx.enroll(RUN.courseware_id, "nobody", passed=True, percent=0.9)
+
+        (page,) = fetch_grade_pages(RUN)
+        ours = page.only({alice.pk, carol.pk})
+
+        assert [user_id for _, user_id in ours.graded] == [alice.pk]
+        assert ours.refused == [("percent is out of range", carol.pk)]
+        assert ours.strangers == 0
+
+    def test_a_user_who_is_deleted_meanwhile_is_left_out(self, openedx: SimulatedOpenEdx):
+        alice, bob = enroll(openedx, "alice"), enroll(openedx, "bob")
+        to_delete = [bob]
+
+        def delete_before_users_are_read(execute: Any, sql: str, *arguments: Any) -> Any:
+            if to_delete and sql.startswith('SELECT "users_user"'):
+                to_delete.pop().delete()
+            return execute(sql, *arguments)
+
+        with connection.execute_wrapper(delete_before_users_are_read):
+            pairs = list(get_edx_grades_with_users(RUN))
+
+        assert to_delete == []
+        assert [user for _, user in pairs] == [alice]
 
     def test_a_course_of_nobody_is_an_empty_page(self, openedx: SimulatedOpenEdx):
         enroll(openedx, "alice")
@@ -174,7 +210,7 @@ class TestOneLearner:
 
         (page,) = fetch_grade_pages(RUN, alice)
 
-        assert [user for _, user in page.graded] == [alice]
+        assert [user_id for _, user_id in page.graded] == [alice.pk]
         assert (page.refused, page.strangers) == ([], 0)
 
     @pytest.mark.parametrize("edx_username", ["a&username=b", "a.b-c_d@e+f", "b#c", "b%2F"])
@@ -255,7 +291,7 @@ class TestTheDatabaseMeanwhile:
             assert take_all_connections() < len(cast)
             openedx.clear_fault()
 
-            assert [page.graded[0][1] for (page,) in answers] == cast
+            assert [page.graded[0][1] for (page,) in answers] == [user.pk for user in cast]
 
     def test_a_sweep_waits_for_each_page_without_a_connection(self, openedx: SimulatedOpenEdx):
         cast = [enroll(openedx, edx_username) for edx_username in ("alice", "bob", "carol")]

@@ -8,6 +8,7 @@ from courses.admin.course import CourseAdmin, CourseRunAdmin
 from courses.admin.enrollment import CourseRunEnrollmentAdmin, CourseRunEnrollmentAuditAdmin
 from courses.admin.grade import CourseRunGradeAdmin, CourseRunGradeAuditAdmin
 from courses.admin.request import CertificateRequestAdmin, OpenEdxPauseAdmin
+from courses.admin.sweep import CourseRunSweepAdmin, SweepInline
 from courses.admin.user_page import CertificateInline, EnrollmentInline, GradeInline
 
 __all__ = [
@@ -21,7 +22,9 @@ __all__ = [
     "CourseRunEnrollmentAuditAdmin",
     "CourseRunGradeAdmin",
     "CourseRunGradeAuditAdmin",
+    "CourseRunSweepAdmin",
     "EnrollmentInline",
     "GradeInline",
     "OpenEdxPauseAdmin",
+    "SweepInline",
 ]

@@ -7,6 +7,7 @@ from django.contrib import admin
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 
+from courses.admin.sweep import SweepInline
 from courses.models import Course, CourseRun
 from users.admin import SupportAdmin
 
@@ -58,6 +59,7 @@ class CourseRunAdmin(CatalogueAdmin):
     ]
     search_fields = ["courseware_id", "title"]
     autocomplete_fields = ["course"]
+    inlines = [SweepInline]
     fieldsets = [
         (None, {"fields": ["course", "title", "courseware_id", "run_tag", "live"]}),
         ("Certificates", {"fields": ["is_self_paced", "certificate_available_date"]}),

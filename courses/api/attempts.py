@@ -11,7 +11,6 @@ from django.db import Error as DatabaseFailure
 from django.utils import timezone
 
 from courses.api.backoff import NEEDS_A_PERSON, delay_after_failure, delay_after_not_passed
-from courses.api.certificates import CertificateOutcome
 from courses.api.conflicts import describe_failure, is_database_away
 from courses.api.generation import generate_course_run_certificates
 from courses.api.pause import OUTAGES, note_answer, note_outage
@@ -22,6 +21,7 @@ from courses.api.request_outcomes import (
     settle_answered,
 )
 from courses.api.request_queue import OwnFailure, Reason
+from courses.api.rules import CertificateOutcome
 from courses.models import CertificateRequest, OpenEdxPause
 from openedx.exceptions import NoEdxUsername, OpenEdxError
 

@@ -20,7 +20,8 @@ from courses.api.conflicts import is_database_away
 from courses.api.generation import iter_certificates_of
 from courses.api.pause import OUTAGES, find_pause, note_outage
 from courses.api.request_queue import OwnFailure, claim, get_leased, release_all, renew
-from courses.api.settling import GradeOutcome, LearnerResult
+from courses.api.rules import GradeOutcome
+from courses.api.settling import LearnerResult
 from courses.models import CertificateRequest, CourseRunEnrollment
 from openedx.exceptions import OpenEdxError, UnusableGrade
 

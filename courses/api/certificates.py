@@ -1,41 +1,21 @@
-"""The rules of a certificate: who gets one, when, and who loses it."""
+"""Certificates: which runs issue them, whose there are, and what one grade does to one."""
 
 import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet
+from django.utils import timezone
 
-from courses.api.conflicts import repeat_on_conflict
-from courses.api.grades import lock_certificate, lock_grade
-from courses.models import (
-    CourseRun,
-    CourseRunCertificate,
-    CourseRunCertificateDeletion,
-    CourseRunGrade,
-)
-from courses.models.audit import snapshot
-from courses.models.grade import NO_CERTIFICATE_GRADE
+from courses.api.changes import carry_out
+from courses.api.rules import CertificateOutcome, GradeOutcome, Terms, Verdict, judge_certificate
+from courses.api.standings import Standing
+from courses.models import CourseRun, CourseRunCertificate, CourseRunGrade
 from users.models import User
 
 log = logging.getLogger(__name__)
-
-
-class CertificateOutcome(StrEnum):
-    """What a look at a learner's grade came to."""
-
-    CREATED = "created"
-    EXISTS = "exists"
-    REVOKED = "revoked"
-    DELETED = "deleted"
-    #: A grade of 0.0 would delete it, and the caller may not delete now: it stays.
-    KEPT = "kept"
-    NOT_PASSED = "grade_not_passed"
-    NO_PAID_ENROLLMENT = "no_paid_enrollment"
-    NOT_DUE = "not_due"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +61,8 @@ def process_course_run_grade_certificate(
 ) -> tuple[CourseRunCertificate | None, bool, bool]:
     """Bring the learner's certificate in line with the stored grade.
 
-    Repeatable, also at the same time. The dates of the run are not asked; `decide` has the rules. `should_force_create` is an administrator's act: it waives that the learner passed
+    Repeatable, also at the same time. The dates of the run are not asked; `courses.api.rules` has
+    the rules. `should_force_create` is an administrator's act: it waives that the learner passed
     and that the enrollment is active and paid.
 
     Returns (the learner's certificate or None, created, deleted); a revoked one is returned too.
@@ -100,67 +81,21 @@ def settle_certificate(
     """Create or delete the certificate as the stored grade says, and return what was decided.
 
     The grade is read again under a lock, so that a pass with an old copy can't undo what an
-    administrator did meanwhile. `decide` has the rules.
+    administrator did meanwhile. `courses.api.rules` has the rules.
 
     Args:
         course_run_grade: whose row decides.
         is_due: whether the date has come for a certificate to be created.
         waive_eligibility: an administrator's word that the learner shall have it.
     """
-    return _settle(course_run_grade, is_due, waive_eligibility)
+    terms = Terms(timezone.now(), is_due=is_due, waives_eligibility=waive_eligibility)
 
+    def judge(_user: int, standing: Standing) -> Verdict:
+        return Verdict(GradeOutcome.UNCHANGED, judge_certificate(standing, terms))
 
-@repeat_on_conflict
-@transaction.atomic
-def _settle(
-    course_run_grade: CourseRunGrade, is_due: bool, waive_eligibility: bool
-) -> CertificateDecision:
-    user, course_run = course_run_grade.user, course_run_grade.course_run
-    grade = lock_grade(user, course_run)
-    certificate = lock_certificate(user, course_run)
-    if grade is None:
-        # Deleted since: nothing is left that could earn or cost a certificate.
-        return unchanged(certificate)
-    return decide(grade, certificate, is_due=is_due, waive_eligibility=waive_eligibility)
-
-
-def unchanged(certificate: CourseRunCertificate | None) -> CertificateDecision:
-    """Return how things stand where no grade decides anything."""
-    if certificate is None:
-        return CertificateDecision(CertificateOutcome.NOT_PASSED)
-    outcome = CertificateOutcome.REVOKED if certificate.is_revoked else CertificateOutcome.EXISTS
-    return CertificateDecision(outcome, certificate)
-
-
-def decide(
-    grade: CourseRunGrade,
-    certificate: CourseRunCertificate | None,
-    *,
-    is_due: bool,
-    waive_eligibility: bool = False,
-) -> CertificateDecision:
-    """Apply the rules of a certificate, inside the caller's transaction.
-
-    `grade` and `certificate` are the learner's rows, locked by the caller. A grade of 0.0 deletes
-    the certificate, due or not. A revoked certificate stays as it is.
-    """
-    takes_away = grade.grade == NO_CERTIFICATE_GRADE
-    if certificate is not None:
-        if certificate.is_revoked or not takes_away:
-            return unchanged(certificate)
-        _delete(certificate, grade)
-        return CertificateDecision(CertificateOutcome.DELETED)
-    if takes_away or not (waive_eligibility or grade.passed):
-        return CertificateDecision(CertificateOutcome.NOT_PASSED)
-    if not waive_eligibility and not grade.is_certificate_eligible:
-        return CertificateDecision(CertificateOutcome.NO_PAID_ENROLLMENT)
-    if not is_due:
-        return CertificateDecision(CertificateOutcome.NOT_DUE)
-    certificate = CourseRunCertificate.all_objects.create(
-        user_id=grade.user_id, course_run=grade.course_run
-    )
-    log.info("certificate created", extra=_ids(grade))
-    return CertificateDecision(CertificateOutcome.CREATED, certificate)
+    user = course_run_grade.user_id
+    settled = carry_out(course_run_grade.course_run, [user], judge, terms.now)[user]
+    return CertificateDecision(settled.verdict.certificate, settled.certificate)
 
 
 def manage_course_run_certificate_access(
@@ -188,24 +123,3 @@ def manage_course_run_certificate_access(
         extra={"user_id": user.pk, "course_id": courseware_id},
     )
     return True
-
-
-def _delete(certificate: CourseRunCertificate, grade: CourseRunGrade) -> None:
-    CourseRunCertificateDeletion.objects.create(
-        user_id=grade.user_id,
-        course_run=grade.course_run,
-        certificate_uuid=certificate.uuid,
-        certificate=snapshot(certificate),
-        grade=snapshot(grade),
-        reason=(
-            "an administrator set the grade to 0.0"
-            if grade.set_by_admin
-            else "Open edX reported a grade of 0.0"
-        ),
-    )
-    certificate.delete()
-    log.warning("certificate deleted", extra=_ids(grade))
-
-
-def _ids(grade: CourseRunGrade) -> dict[str, object]:
-    return {"user_id": grade.user_id, "course_id": grade.course_run.courseware_id}

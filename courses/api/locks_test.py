@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from types import SimpleNamespace
 from typing import TypeVar
 
@@ -18,6 +19,8 @@ from courses.api import (
     override_user_grade,
     process_course_run_grade_certificate,
 )
+from courses.api.settling import LearnerResult, settle_page
+from courses.conftest import at_once, in_thread
 from courses.factories import (
     CourseRunCertificateFactory,
     CourseRunEnrollmentFactory,
@@ -33,6 +36,8 @@ from courses.models import (
     CourseRunGrade,
     CourseRunGradeAudit,
 )
+from openedx.api import GradePage
+from openedx.grades import EdxGrade
 from users.factories import UserFactory
 from users.models import User
 
@@ -196,3 +201,104 @@ def test_a_lock_that_is_held_for_long_is_not_waited_for_for_ever(dana: User, run
 
     assert timeout == "-c lock_timeout=5000"
     assert in_force == "5s"
+
+
+class TestAPageOfASweep:
+    """Whom somebody else settles at the same moment does not disturb the others of the page."""
+
+    def sweep(self, run: CourseRun, *learners: User) -> list[LearnerResult]:
+        grades = [
+            (EdxGrade(str(learner.pk), run.courseware_id, True, 0.9, "A"), learner.pk)
+            for learner in learners
+        ]
+        return settle_page(GradePage(grades, []), run, is_due=True, may_delete=False)
+
+    @pytest.fixture
+    def others(self, run: CourseRun) -> list[User]:
+        others = UserFactory.create_batch(3)
+        for other in others:
+            CourseRunEnrollmentFactory.create(user=other, run=run)
+        return others
+
+    def test_a_new_grade_and_certificate_of_a_webhook_are_taken_as_they_are(
+        self, dana: User, others: list[User], run: CourseRun
+    ):
+        def issue() -> None:
+            grade, _, _ = ensure_course_run_grade(dana, run, reported(0.8, passed=True))
+            process_course_run_grade_certificate(grade)
+
+        results = overlap(issue, lambda: self.sweep(run, dana, *others))
+
+        assert {result.user: result.certificate for result in results} == {
+            dana.pk: "exists",
+            **{other.pk: "created" for other in others},
+        }
+        assert CourseRunCertificate.all_objects.count() == 4
+        # The webhook's grade came first, and the sweep's is a change of it.
+        assert CourseRunGrade.objects.get(user=dana).grade == 0.9
+        assert CourseRunGradeAudit.objects.get().course_run_grade.user == dana
+
+    def test_a_grade_an_administrator_just_set_decides(
+        self, dana: User, others: list[User], run: CourseRun
+    ):
+        results = overlap(
+            lambda: override_user_grade(dana, 0.0, None, run.courseware_id),
+            lambda: self.sweep(run, dana, *others),
+        )
+
+        assert {result.certificate for result in results if result.user == dana.pk} == {
+            "grade_not_passed"
+        }
+        assert CourseRunGrade.objects.get(user=dana).set_by_admin
+        assert CourseRunCertificate.all_objects.count() == 3
+
+    def test_a_certificate_that_appears_without_its_grade_is_not_doubled(
+        self, dana: User, others: list[User], run: CourseRun
+    ):
+        results = overlap(
+            lambda: CourseRunCertificateFactory.create(user=dana, course_run=run, is_revoked=True),
+            lambda: self.sweep(run, dana, *others),
+        )
+
+        assert {result.user: result.certificate for result in results}[dana.pk] == "revoked"
+        assert CourseRunCertificate.all_objects.get(user=dana).is_revoked
+        assert CourseRunCertificate.all_objects.count() == 4
+
+    def test_two_pages_of_the_same_learners_in_another_order_are_in_no_deadlock(
+        self, others: list[User], run: CourseRun
+    ):
+        for other in others:
+            CourseRunGradeFactory.create(user=other, course_run=run, grade=0.5)
+
+        at_once(*[lambda: self.sweep(run, *others), lambda: self.sweep(run, *reversed(others))] * 4)
+
+        assert CourseRunCertificate.all_objects.count() == 3
+        assert CourseRunGradeAudit.objects.count() == 3
+
+    def test_a_learner_whose_row_somebody_keeps_locked_stops_nobody_else(
+        self, dana: User, others: list[User], run: CourseRun, caplog: pytest.LogCaptureFixture
+    ):
+        for learner in (dana, *others):
+            CourseRunGradeFactory.create(user=learner, course_run=run, grade=0.5)
+
+        with ThreadPoolExecutor(1) as executor, transaction.atomic():
+            list(CourseRunGrade.objects.filter(user=dana).select_for_update())
+            results = executor.submit(
+                in_thread(partial(self.impatient_sweep, run, dana, *others))
+            ).result()
+
+        assert {result.user: result.certificate for result in results} == {
+            dana.pk: None,
+            **{other.pk: "created" for other in others},
+        }
+        (line,) = [record for record in caplog.records if record.levelname == "ERROR"]
+        assert (vars(line)["user_id"], vars(line)["sqlstate"]) == (dana.pk, "55P03")
+
+    def impatient_sweep(self, run: CourseRun, *learners: User) -> list[LearnerResult]:
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '100ms'")
+        try:
+            return self.sweep(run, *learners)
+        finally:
+            with connection.cursor() as cursor:
+                cursor.execute("RESET lock_timeout")

@@ -12,10 +12,10 @@ from django.utils import timezone
 
 from courses.api.attempts import Attempt, make_attempt
 from courses.api.batches import are_pages_worth_it, make_attempts_from_pages
-from courses.api.certificates import CertificateOutcome
 from courses.api.pause import find_pause, give_probe_back, take_probe
 from courses.api.request_outcomes import give_up_after_pause, settle_already_certified
 from courses.api.request_queue import claim, get_free_requests, get_leased
+from courses.api.rules import CertificateOutcome
 from courses.models import CertificateRequest
 
 log = logging.getLogger(__name__)

@@ -1,7 +1,7 @@
 """How a held request ends, or waits for another attempt: what is written when an attempt is over."""
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -23,7 +23,6 @@ from courses.api.request_queue import (
 )
 from courses.models import CertificateRequest, CourseRun, CourseRunCertificate
 from courses.models.certificate_request import LAST_ERROR_TEXT_MAX_LENGTH
-from users.models import User
 
 _CERTIFICATES = CourseRunCertificate.all_objects.filter(
     user=OuterRef("user"), course_run=OuterRef("course_run")
@@ -39,24 +38,32 @@ def settle(requests: QuerySet[CertificateRequest], status: Status, reason: str =
     )
 
 
-def settle_certified(course_run: CourseRun, users: Collection[User], status: Status) -> None:
+def settle_certified(course_run: CourseRun, statuses: Mapping[int, Status]) -> None:
     """Settle the open requests of learners whose certificate a grade just created or found.
 
     Not where the certificate is gone again by now: a request that came since is another's.
 
     Args:
         course_run: of the certificates.
-        users: the learners.
-        status: how the requests are settled.
+        statuses: by the learners' ids, how their requests are settled.
     """
-    requests = get_open_requests().filter(_IS_CERTIFIED, course_run=course_run, user__in=users)
-    if len(users) == 1:
-        settle(requests, status)
+    open_requests = get_open_requests().filter(course_run=course_run)
+    if len(statuses) == 1:
+        ((user, status),) = statuses.items()
+        settle(open_requests.filter(_IS_CERTIFIED, user=user), status)
         return
-    with transaction.atomic():
-        # Whoever has a row locked keeps nobody from the others; the next pass settles it.
-        locked = requests.select_for_update(skip_locked=True)
-        settle(CertificateRequest.objects.filter(pk__in=locked.values("pk")), status)
+    # Of a page nearly nobody has one.
+    waiting = open_requests.filter(user__in=statuses).values_list("user_id", flat=True)
+    by_status: dict[Status, list[int]] = {}
+    for user in waiting if statuses else ():
+        by_status.setdefault(statuses[user], []).append(user)
+    for status, users in by_status.items():
+        with transaction.atomic():
+            # Whoever has a row locked keeps nobody from the others; the next pass settles it.
+            locked = open_requests.filter(_IS_CERTIFIED, user__in=users).select_for_update(
+                skip_locked=True
+            )
+            settle(CertificateRequest.objects.filter(pk__in=locked.values("pk")), status)
 
 
 def settle_already_certified(requests: QuerySet[CertificateRequest]) -> Counter[str]:

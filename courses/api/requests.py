@@ -10,9 +10,10 @@ from uuid import uuid4
 from django.conf import settings
 
 from courses.api.attempts import make_attempt
-from courses.api.certificates import CertificateOutcome, find_certificate, unchanged
+from courses.api.certificates import find_certificate
 from courses.api.pause import find_pause
 from courses.api.request_queue import Status, accept_request
+from courses.api.rules import CertificateOutcome, as_it_stands
 from courses.api.wakeup import wake_worker
 from courses.models import CertificateRequest, CourseRun
 from openedx.api import waiting
@@ -45,7 +46,7 @@ def request_certificate(user: User, course_run: CourseRun) -> CertificateOutcome
     """
     certificate = find_certificate(user, course_run)
     if certificate is not None:
-        return unchanged(certificate).outcome
+        return as_it_stands(certificate)
     with _place_to_wait() as has_place:
         pause = find_pause() if has_place else None
         lease = uuid4() if pause is not None and not pause.is_on else None

@@ -1,29 +1,21 @@
-"""From a page of grades to certificates: each learner in a transaction of its own."""
+"""From a page of grades to certificates, and to the requests that waited for them."""
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 from django.db import Error as DatabaseFailure
-from django.db import transaction
 from django.utils import timezone
 
-from courses.api.certificates import CertificateDecision, CertificateOutcome, decide, unchanged
-from courses.api.conflicts import describe_failure, is_database_away, repeat_on_conflict
-from courses.api.grades import (
-    is_held_back,
-    lock_certificate,
-    lock_grade,
-    store_reported_grade,
-    would_delete,
-)
+from courses.api.changes import carry_out_where_needed
+from courses.api.conflicts import describe_failure, is_database_away
 from courses.api.request_outcomes import settle_certified
+from courses.api.rules import CertificateOutcome, GradeOutcome, Terms, Verdict, judge_report
+from courses.api.standings import Standing
 from courses.models import CertificateRequest, CourseRun
 from openedx.api import GradePage
 from openedx.grades import EdxGrade
-from users.models import User
 
 log = logging.getLogger(__name__)
 
@@ -35,16 +27,6 @@ _SETTLES = {
 }
 
 
-class GradeOutcome(StrEnum):
-    """What became of a grade that Open edX reported."""
-
-    CREATED = "created"
-    UPDATED = "updated"
-    UNCHANGED = "unchanged"
-    HELD_BACK = "held_back"
-    REFUSED = "refused"
-
-
 @dataclass(frozen=True, slots=True)
 class LearnerResult:
     """What came of one learner's grade.
@@ -53,18 +35,18 @@ class LearnerResult:
     it.
     """
 
-    #: None for a refused grade of somebody who has no account here.
-    learner: User | None
+    #: The learner's id; None for a refused grade of somebody who has no account here.
+    user: int | None
     grade: GradeOutcome | None = None
     certificate: CertificateOutcome | None = None
     #: What Open edX reported; None where that was refused.
     reported: EdxGrade | None = None
 
-    def as_reported(self) -> tuple[EdxGrade, User]:
+    def as_reported(self) -> tuple[EdxGrade, int]:
         """Return the grade and the learner, as on a page. Raises ValueError where it was refused."""
-        if self.reported is None or self.learner is None:
+        if self.reported is None or self.user is None:
             raise ValueError("a refused grade is none")
-        return self.reported, self.learner
+        return self.reported, self.user
 
 
 def settle_page(
@@ -73,8 +55,9 @@ def settle_page(
     """Store the page's grades and bring the certificates in line with them.
 
     Settles the open requests of those who have a certificate then; not of those whose certificate
-    is only kept for now, see `settle_kept`. What fails for one learner is logged, and the others go
-    on.
+    is only kept for now, see `settle_kept`. The number of statements does not depend on the number
+    of learners. Where the database does not take the page, each learner is tried alone, so that
+    what fails for one is logged, and the others go on.
 
     Args:
         page: of grades.
@@ -84,21 +67,24 @@ def settle_page(
 
     Raises Django's database errors where the server is away, and for a page of one.
     """
-    results = [_refuse(learner, run, reason) for reason, learner in page.refused]
-    for edx_grade, learner in page.graded:
+    terms = Terms(timezone.now(), is_due=is_due, may_delete=may_delete)
+    results = [_refuse(user, run, reason) for reason, user in page.refused]
+    for grades in _each_once(page.graded):
         try:
-            grade, decision = _settle_learner(learner, run, edx_grade, is_due, may_delete)
+            results += _settle_grades(run, grades, terms)
         except DatabaseFailure as error:
             if page.is_of_one_learner or is_database_away(error):
                 raise
-            log.error(  # noqa: TRY400 - its text can hold the learner's values
-                "learner was not settled", extra={**_ids(learner, run), **describe_failure(error)}
-            )
-            results.append(LearnerResult(learner))
-        else:
-            results.append(LearnerResult(learner, grade, decision.outcome, edx_grade))
-    for outcome, status in _SETTLES.items():
-        _settle_requests(run, _learners(results, outcome), status)
+            # A deadlock is over when it is tried again, and a row that is at fault is then alone.
+            results += [_settle_alone(run, user, grade, terms) for user, grade in grades.items()]
+    _settle_requests(
+        run,
+        {
+            result.user: _SETTLES[result.certificate]
+            for result in results
+            if result.user is not None and result.certificate in _SETTLES
+        },
+    )
     return results
 
 
@@ -109,18 +95,58 @@ def settle_kept(run: CourseRun, results: Collection[LearnerResult]) -> None:
         run: of the results.
         results: what `settle_page` returned.
     """
-    _settle_requests(
-        run, _learners(results, CertificateOutcome.KEPT), CertificateRequest.Status.EXISTS
-    )
+    kept = {
+        result.user: CertificateRequest.Status.EXISTS
+        for result in results
+        if result.user is not None and result.certificate is CertificateOutcome.KEPT
+    }
+    _settle_requests(run, kept)
 
 
-def _settle_requests(
-    run: CourseRun, learners: Collection[User], status: CertificateRequest.Status
-) -> None:
-    if not learners:
-        return
+def _each_once(graded: Collection[tuple[EdxGrade, int]]) -> Iterator[dict[int, EdxGrade]]:
+    """Yield the grades by learner; who stands on the page twice comes again, in a later one."""
+    again = list(graded)
+    while again:
+        grades: dict[int, EdxGrade] = {}
+        left = []
+        for grade, user in again:
+            if user in grades:
+                left.append((grade, user))
+            else:
+                grades[user] = grade
+        yield grades
+        again = left
+
+
+def _settle_grades(
+    run: CourseRun, grades: Mapping[int, EdxGrade], terms: Terms
+) -> list[LearnerResult]:
+    def judge(user: int, standing: Standing) -> Verdict:
+        return judge_report(standing, grades[user], terms)
+
+    verdicts = carry_out_where_needed(run, grades, judge, terms.now)
+    return [
+        LearnerResult(user, verdicts[user].grade, verdicts[user].certificate, reported)
+        for user, reported in grades.items()
+    ]
+
+
+def _settle_alone(run: CourseRun, user: int, grade: EdxGrade, terms: Terms) -> LearnerResult:
     try:
-        settle_certified(run, learners, status)
+        (result,) = _settle_grades(run, {user: grade}, terms)
+    except DatabaseFailure as error:
+        if is_database_away(error):
+            raise
+        log.error(  # noqa: TRY400 - its text can hold the learner's values
+            "learner was not settled", extra={**_ids(user, run), **describe_failure(error)}
+        )
+        return LearnerResult(user)
+    return result
+
+
+def _settle_requests(run: CourseRun, statuses: Mapping[int, CertificateRequest.Status]) -> None:
+    try:
+        settle_certified(run, statuses)
     except DatabaseFailure as error:
         if is_database_away(error):
             raise
@@ -131,41 +157,10 @@ def _settle_requests(
         )
 
 
-def _learners(results: Collection[LearnerResult], outcome: CertificateOutcome) -> list[User]:
-    return [
-        result.learner
-        for result in results
-        if result.certificate is outcome and result.learner is not None
-    ]
+def _refuse(user: int | None, run: CourseRun, reason: str) -> LearnerResult:
+    log.warning("grade refused", extra={**_ids(user, run), "reason": reason})
+    return LearnerResult(user, GradeOutcome.REFUSED)
 
 
-def _refuse(learner: User | None, run: CourseRun, reason: str) -> LearnerResult:
-    log.warning("grade refused", extra={**_ids(learner, run), "reason": reason})
-    return LearnerResult(learner, GradeOutcome.REFUSED)
-
-
-@repeat_on_conflict
-@transaction.atomic
-def _settle_learner(
-    learner: User, run: CourseRun, edx_grade: EdxGrade, is_due: bool, may_delete: bool
-) -> tuple[GradeOutcome, CertificateDecision]:
-    stored = lock_grade(learner, run)
-    certificate = lock_certificate(learner, run)
-    if not may_delete and would_delete(stored, certificate, edx_grade, timezone.now()):
-        return GradeOutcome.HELD_BACK, CertificateDecision(CertificateOutcome.KEPT, certificate)
-    grade, created, updated = store_reported_grade(
-        learner, run, edx_grade, stored, certificate, should_update=True
-    )
-    if grade is None or is_held_back(grade, edx_grade):
-        return GradeOutcome.HELD_BACK, unchanged(certificate)
-    return _grade_outcome(created, updated), decide(grade, certificate, is_due=is_due)
-
-
-def _grade_outcome(created: bool, updated: bool) -> GradeOutcome:
-    if created:
-        return GradeOutcome.CREATED
-    return GradeOutcome.UPDATED if updated else GradeOutcome.UNCHANGED
-
-
-def _ids(learner: User | None, run: CourseRun) -> dict[str, Any]:
-    return {"user_id": learner.pk if learner else None, "course_id": run.courseware_id}
+def _ids(user: int | None, run: CourseRun) -> dict[str, Any]:
+    return {"user_id": user, "course_id": run.courseware_id}

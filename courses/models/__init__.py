@@ -6,6 +6,7 @@ from courses.models.course import Course, CourseRun
 from courses.models.enrollment import CourseRunEnrollment, CourseRunEnrollmentAudit
 from courses.models.grade import CourseRunGrade, CourseRunGradeAudit
 from courses.models.openedx_pause import OpenEdxPause
+from courses.models.sweep import CourseRunSweep
 
 __all__ = [
     "CertificateRequest",
@@ -17,5 +18,6 @@ __all__ = [
     "CourseRunEnrollmentAudit",
     "CourseRunGrade",
     "CourseRunGradeAudit",
+    "CourseRunSweep",
     "OpenEdxPause",
 ]

@@ -5,7 +5,7 @@ from django.db import models
 
 from courses.models.audit import AuditModel
 from courses.models.course import CourseRun
-from openedx.constants import EDX_ENROLLMENT_AUDIT_MODE
+from openedx.constants import EDX_ENROLLMENT_AUDIT_MODE, EDX_ENROLLMENTS_PAID_MODES
 from users.base_models import TimestampedModel
 
 ENROLLMENT_MODE_MAX_LENGTH = 20
@@ -16,6 +16,10 @@ class ActiveEnrollmentManager(models.Manager["CourseRunEnrollment"]):
 
     def get_queryset(self) -> models.QuerySet["CourseRunEnrollment"]:
         return super().get_queryset().filter(active=True)
+
+    def paid(self) -> models.QuerySet["CourseRunEnrollment"]:
+        """Return those that earn a certificate when the learner passes."""
+        return self.filter(enrollment_mode__in=EDX_ENROLLMENTS_PAID_MODES)
 
 
 class CourseRunEnrollment(TimestampedModel):
@@ -28,7 +32,13 @@ class CourseRunEnrollment(TimestampedModel):
         # The unique constraint's index begins with the user.
         db_index=False,
     )
-    run = models.ForeignKey(CourseRun, on_delete=models.CASCADE, related_name="enrollments")
+    run = models.ForeignKey(
+        CourseRun,
+        on_delete=models.CASCADE,
+        related_name="enrollments",
+        # The index below begins with the run.
+        db_index=False,
+    )
     enrollment_mode = models.CharField(
         max_length=ENROLLMENT_MODE_MAX_LENGTH, default=EDX_ENROLLMENT_AUDIT_MODE
     )
@@ -51,6 +61,10 @@ class CourseRunEnrollment(TimestampedModel):
             models.UniqueConstraint(
                 fields=["user", "run"], name="courses_courserunenrollment_user_run_unique"
             )
+        ]
+        indexes = [
+            # The periodic task asks of each run whether anybody's enrollment has changed since.
+            models.Index(fields=["run", "updated_on"], name="courses_enrollment_run_updated")
         ]
 
     def __str__(self) -> str:

@@ -7,7 +7,6 @@ from courses.models.audit import AuditModel
 from courses.models.course import CourseRun
 from courses.models.enrollment import CourseRunEnrollment
 from openedx.constants import (
-    EDX_ENROLLMENTS_PAID_MODES,
     EDX_GRADE_MAX,
     EDX_GRADE_MIN,
     EDX_LETTER_GRADE_MAX_LENGTH,
@@ -59,11 +58,9 @@ class CourseRunGrade(TimestampedModel):
         return (
             self.passed
             and self.grade > NO_CERTIFICATE_GRADE
-            and CourseRunEnrollment.objects.filter(
-                user_id=self.user_id,
-                run_id=self.course_run_id,
-                enrollment_mode__in=EDX_ENROLLMENTS_PAID_MODES,
-            ).exists()
+            and CourseRunEnrollment.objects.paid()
+            .filter(user_id=self.user_id, run_id=self.course_run_id)
+            .exists()
         )
 
 

@@ -1,0 +1,129 @@
+"""The admin of sweeps: what the last one of each run came to, and what it waits for."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.timesince import timesince, timeuntil
+
+from courses.admin.learner_run import ReadOnlyInline, ReadOnlyMixin
+from courses.models import CourseRun, CourseRunSweep
+from users.admin import SupportAdmin
+
+
+class FailedFilter(admin.SimpleListFilter):
+    """Those that somebody must look at."""
+
+    title = "result"
+    parameter_name = "result"
+
+    def lookups(self, *_args: Any) -> list[tuple[str, str]]:
+        return [("broke_off", "broke off"), ("learners", "learners failed"), ("well", "went well")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002 - as Django calls it
+        match self.value():
+            case "broke_off":
+                return queryset.exclude(error="")
+            case "learners":
+                return queryset.filter(failed_learners__gt=0)
+            case "well":
+                return queryset.filter(error="", failed_learners=0, started_on__isnull=False)
+        return queryset
+
+
+class SweepColumns:
+    """What a sweep came to, in a few words."""
+
+    @admin.display(description="Last sweep", ordering="started_on")
+    def when(self, sweep: CourseRunSweep) -> str:
+        if sweep.started_on is None:
+            return "none yet"
+        # The tooltip has the moment: "2 hours ago" is no help beside a log.
+        moment = f"{sweep.started_on:%Y-%m-%d %H:%M:%S} UTC"
+        ago = timesince(sweep.started_on, depth=1)
+        return format_html('<span title="{}">{} ago</span>', moment, ago)
+
+    @admin.display(description="Took")
+    def duration(self, sweep: CourseRunSweep) -> str:
+        return "-" if sweep.took is None else _in_words(sweep.took)
+
+    @admin.display(description="Created", ordering="certificates_created")
+    def created(self, sweep: CourseRunSweep) -> int:
+        return sweep.certificates_created
+
+    @admin.display(description="Failed", ordering="failed_learners")
+    def failed(self, sweep: CourseRunSweep) -> str:
+        learners = str(sweep.failed_learners)
+        if sweep.refused_grades:
+            learners += f" ({sweep.refused_grades} grades refused)"
+        return learners
+
+    @admin.display(description="Result", ordering="error")
+    def result(self, sweep: CourseRunSweep) -> str:
+        if sweep.started_on is None:
+            return "-"
+        return f"broke off: {sweep.error.replace('_', ' ')}" if sweep.error else "to its end"
+
+    @admin.display(description="Next", ordering="next_sweep_on")
+    def next_sweep(self, sweep: CourseRunSweep) -> str:
+        now = timezone.now()
+        if sweep.leased_until is not None:
+            return "at work" if sweep.leased_until > now else "the one at work has died"
+        if sweep.next_sweep_on is None or sweep.next_sweep_on <= now:
+            return "due"
+        return f"rests for {timeuntil(sweep.next_sweep_on, now, depth=1)}"
+
+
+class SweepInline(SweepColumns, ReadOnlyInline):
+    """The last sweep of the run, on the run's page."""
+
+    model = CourseRunSweep
+    verbose_name_plural = "sweep"
+    readonly_fields = [
+        *("when", "duration", "learners", "created", "failed"),
+        *("result", "error_text", "next_sweep"),
+    ]
+
+
+@admin.register(CourseRunSweep)
+class CourseRunSweepAdmin(SweepColumns, ReadOnlyMixin, SupportAdmin):
+    """How the runs were swept; which of them broke off is a click away."""
+
+    list_display = [
+        *("course_id", "when", "duration", "learners", "created", "failed"),
+        *("result", "next_sweep"),
+    ]
+    list_filter = [FailedFilter]
+    list_select_related = ["course_run"]
+    search_fields = ["course_run__courseware_id"]
+    search_help_text = "Any part of the course id."
+    readonly_fields = [
+        *("course_run", "when", "started_on", "finished_on", "duration", "pages", "learners"),
+        *("created", "failed", "refused_grades", "result", "error_text"),
+        *("quiet_since", "next_sweep"),
+    ]
+
+    @admin.display(description="Course id", ordering="course_run__courseware_id")
+    def course_id(self, sweep: CourseRunSweep) -> str:
+        return sweep.course_run.courseware_id
+
+    def find_rows(self, word: str) -> Iterable[QuerySet[Any]]:
+        # Some thousands of runs, of which any part of an id finds one.
+        runs = CourseRun.objects.filter(courseware_id__icontains=word)
+        return [CourseRunSweep.objects.filter(course_run__in=runs)]
+
+
+def _in_words(duration: timedelta) -> str:
+    seconds = duration.total_seconds()
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"

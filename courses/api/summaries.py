@@ -1,0 +1,94 @@
+"""What a sweep did, in counts."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from courses.api.rules import CertificateOutcome, GradeOutcome
+from courses.api.settling import LearnerResult
+
+
+@dataclass(slots=True)
+class GenerationSummary:
+    """What `generate_course_run_certificates` did.
+
+    Each learner seen is in one count of `grades`, and in one of `certificates` unless the grade was
+    refused; or, where the database did not take them, in `failed_learners` alone.
+    """
+
+    runs: int = 0
+    #: Pages of grades that were worked through.
+    pages: int = 0
+    learners: int = 0
+    #: Learners of Open edX who have no account here: seen, and left alone.
+    strangers: int = 0
+    grades: Counter[GradeOutcome] = field(default_factory=Counter)
+    certificates: Counter[CertificateOutcome] = field(default_factory=Counter)
+    #: Learners whose grade or certificate the database did not take.
+    failed_learners: int = 0
+    #: The course ids of runs that could not be worked through to the end.
+    failed_runs: list[str] = field(default_factory=list)
+
+    def add(self, result: LearnerResult) -> None:
+        """Count one learner."""
+        self.learners += 1
+        if result.grade is not None:
+            self.grades[result.grade] += 1
+        if result.certificate is not None:
+            self.certificates[result.certificate] += 1
+        if result.grade is None:
+            self.failed_learners += 1
+
+    def include(self, other: "GenerationSummary") -> None:
+        """Count what another one has counted."""
+        self.runs += other.runs
+        self.pages += other.pages
+        self.learners += other.learners
+        self.strangers += other.strangers
+        self.grades += other.grades
+        self.certificates += other.certificates
+        self.failed_learners += other.failed_learners
+        self.failed_runs += other.failed_runs
+
+    @property
+    def failures(self) -> int:
+        """How many learners and runs went wrong."""
+        return self.failed_learners + len(self.failed_runs)
+
+    @property
+    def found_something_new(self) -> bool:
+        """Whether anything changed, or may change when the same is reported again."""
+        changes = (GradeOutcome.CREATED, GradeOutcome.UPDATED, GradeOutcome.HELD_BACK)
+        return (
+            any(self.grades[outcome] for outcome in changes)
+            or self.certificates[CertificateOutcome.CREATED] > 0
+            or self.certificates[CertificateOutcome.DELETED] > 0
+        )
+
+    @property
+    def outcome(self) -> CertificateOutcome:
+        """What came of the one learner it was about. Raises ValueError where there were others."""
+        (outcome,) = self.certificates.elements()
+        return outcome
+
+    def as_dict(self) -> dict[str, int]:
+        """Return the counts by name, for a log line or a report."""
+        return {
+            "runs": self.runs,
+            "pages": self.pages,
+            "learners": self.learners,
+            "strangers": self.strangers,
+            **{f"grades_{kind}": self.grades[kind] for kind in GradeOutcome},
+            "certificates_created": self.certificates[CertificateOutcome.CREATED],
+            "certificates_deleted": self.certificates[CertificateOutcome.DELETED],
+            "certificates_kept": self.certificates[CertificateOutcome.KEPT],
+            "certificates_existing": self.certificates[CertificateOutcome.EXISTS],
+            "certificates_revoked": self.certificates[CertificateOutcome.REVOKED],
+            "not_passed": self.certificates[CertificateOutcome.NOT_PASSED],
+            "no_paid_enrollment": self.certificates[CertificateOutcome.NO_PAID_ENROLLMENT],
+            "not_due": self.certificates[CertificateOutcome.NOT_DUE],
+            "failures": self.failures,
+        }
+
+
+Progress = Callable[[GenerationSummary], object]

@@ -1,0 +1,80 @@
+"""What is known of the sweeps of a course run."""
+
+from datetime import timedelta
+
+from django.db import models
+
+from courses.models.course import CourseRun
+from users.base_models import TimestampedModel
+
+ERROR_TEXT_MAX_LENGTH = 255
+
+
+class CourseRunSweep(TimestampedModel):
+    """What the last sweep of a run came to, and who sweeps it now; one row for each run.
+
+    Who sweeps it has a lease, which runs out by itself.
+    """
+
+    course_run = models.OneToOneField(CourseRun, on_delete=models.CASCADE, related_name="sweep")
+    started_on = models.DateTimeField(
+        null=True, blank=True, help_text="When the last sweep began that came to an end."
+    )
+    finished_on = models.DateTimeField(null=True, blank=True)
+    pages = models.PositiveIntegerField(default=0, help_text="How many it worked through.")
+    learners = models.PositiveIntegerField(default=0, help_text="How many it saw.")
+    certificates_created = models.PositiveIntegerField(default=0)
+    failed_learners = models.PositiveIntegerField(
+        default=0, help_text="Learners whose grade or certificate the database did not take."
+    )
+    refused_grades = models.PositiveIntegerField(
+        default=0, help_text="Open edX's grades that can be none."
+    )
+    error = models.CharField(
+        max_length=32, blank=True, default="", help_text="Why it broke off, in one word."
+    )
+    error_text = models.CharField(max_length=ERROR_TEXT_MAX_LENGTH, blank=True, default="")
+    quiet_since = models.DateTimeField(
+        null=True, blank=True, help_text="Since when sweeps have found nothing new."
+    )
+    next_sweep_on = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="Until when the periodic task lets the run rest; empty where it does not.",
+    )
+    lease = models.UUIDField(
+        null=True, blank=True, editable=False, help_text="Names whoever sweeps it now."
+    )
+    leased_until = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(lease__isnull=True, leased_until__isnull=True)
+                | models.Q(lease__isnull=False, leased_until__isnull=False),
+                name="courses_courserunsweep_lease",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(started_on__isnull=True, finished_on__isnull=True)
+                | models.Q(started_on__isnull=False, finished_on__isnull=False),
+                name="courses_courserunsweep_times",
+            ),
+        ]
+        indexes = [
+            # Few runs are swept at once, and each claim counts those.
+            models.Index(
+                fields=["leased_until"],
+                condition=models.Q(lease__isnull=False),
+                name="courses_sweep_leased",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"sweep of run {self.course_run_id}"
+
+    @property
+    def took(self) -> timedelta | None:
+        """How long the last sweep took; None before the first."""
+        if self.started_on is None or self.finished_on is None:
+            return None
+        return self.finished_on - self.started_on
