@@ -110,7 +110,8 @@ class CourseRunSweepAdmin(SweepColumns, ReadOnlyMixin, SupportAdmin):
 
     @admin.display(description="Course id", ordering="course_run__courseware_id")
     def course_id(self, sweep: CourseRunSweep) -> str:
-        return sweep.course_run.courseware_id
+        # Small, so that all columns are seen at once.
+        return format_html("<small>{}</small>", sweep.course_run.courseware_id)
 
     def find_rows(self, word: str) -> Iterable[QuerySet[Any]]:
         # Some thousands of runs, of which any part of an id finds one.

@@ -9,7 +9,7 @@ from functools import partial
 
 from django.db import transaction
 
-from courses.api.inserts import insert_certificates, insert_grades
+from courses.api.bulk import insert_certificates, insert_grades, update_grades
 from courses.api.rules import CertificateOutcome, GradeOutcome, Verdict
 from courses.api.standings import Standing, lock_standings, look_at_standings
 from courses.models import (
@@ -144,10 +144,8 @@ def _write_grades(
                 course_run_grade=grade, data_before=before, data_after=snapshot(grade)
             )
         )
-    if changed:
-        CourseRunGrade.objects.bulk_update(
-            changed, ["grade", "passed", "letter_grade", "updated_on"]
-        )
+    update_grades(changed, now)
+    if audits:
         CourseRunGradeAudit.objects.bulk_create(audits)
     return stored
 

@@ -75,7 +75,7 @@ class _Call:
 
     def sweep(self, runs: Sequence[CourseRun], *, may_wait: bool) -> None:
         """Sweep the runs in turn; those that others sweep at the moment, later."""
-        left, busy = deque(runs), 0
+        left, busy, has_waited = deque(runs), 0, False
         while left:
             run = left.popleft()
             try:
@@ -86,6 +86,9 @@ class _Call:
                 left.append(run)
                 busy += 1
                 if busy >= len(left) or isinstance(reason, NoPlaceToSweep):
+                    if not has_waited:
+                        has_waited = True
+                        log.info("sweep waits for others to end", extra={"runs": len(left)})
                     busy = 0
                     _wait()
                 continue

@@ -1,11 +1,13 @@
-"""What the commands show of a pass over the held requests."""
+"""What the commands show of long work: a bar while it goes on, and a line at its end."""
 
 from argparse import BooleanOptionalAction
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 from django.core.management.base import CommandParser
 from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
 
 from courses.api import ProcessingSummary
 
@@ -21,6 +23,24 @@ def add_progress_argument(parser: CommandParser) -> None:
 
 
 @contextmanager
+def progress_bar(total: int, unit: str, progress: bool | None) -> Iterator["tqdm[NoReturn]"]:
+    """Show a bar for the block, with the rate; what is logged meanwhile goes above it.
+
+    Args:
+        total: how many there will be, about.
+        unit: of what.
+        progress: the value of --progress.
+    """
+    disable = None if progress is None else not progress
+    with tqdm(total=total, unit=f" {unit}", disable=disable, leave=True) as bar:
+        if bar.disable:
+            yield bar
+            return
+        with logging_redirect_tqdm():
+            yield bar
+
+
+@contextmanager
 def requests_bar(
     total: int, progress: bool | None
 ) -> Iterator[Callable[[ProcessingSummary], None]]:
@@ -30,8 +50,7 @@ def requests_bar(
         total: how many requests will be taken up, about.
         progress: the value of --progress.
     """
-    disable = None if progress is None else not progress
-    with tqdm(total=total, unit=" requests", disable=disable, leave=True) as bar:
+    with progress_bar(total, "requests", progress) as bar:
 
         def report(summary: ProcessingSummary) -> None:
             bar.set_postfix(

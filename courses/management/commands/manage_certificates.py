@@ -4,7 +4,6 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 from django.db import Error as DatabaseFailure
-from tqdm import tqdm
 
 from courses.api import (
     CertificateOutcome,
@@ -18,7 +17,7 @@ from courses.api import (
 from courses.api.conflicts import describe_failure
 from courses.management.examples import CommandWithExamples
 from courses.management.lookup import find_run, find_user
-from courses.management.progress import add_progress_argument
+from courses.management.progress import add_progress_argument, progress_bar
 from courses.models import CourseRun
 from openedx.constants import EDX_GRADE_MAX, EDX_GRADE_MIN, EDX_LETTER_GRADE_MAX_LENGTH
 from openedx.exceptions import OpenEdxError
@@ -112,13 +111,8 @@ class Command(CommandWithExamples):
             self._manage_access(user, run, revoke=options["revoke"])
 
     def _create(self, user: User | None, run: CourseRun | None, options: dict[str, Any]) -> None:
-        progress = options["progress"]
-        with tqdm(
-            total=count_learners_to_sweep(user, run),
-            unit=" learners",
-            disable=None if progress is None else not progress,
-            leave=True,
-        ) as bar:
+        learners = count_learners_to_sweep(user, run)
+        with progress_bar(learners, "learners", options["progress"]) as bar:
 
             def report(summary: GenerationSummary) -> None:
                 bar.set_postfix(
