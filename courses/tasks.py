@@ -3,17 +3,18 @@
 import logging
 import random
 import time
+from datetime import datetime
 from typing import Final
 
 from celery import Task, current_app, shared_task
+from django.utils import timezone
 
 from courses.api import (
     NoPlaceToSweep,
-    RunIsSwept,
-    generate_course_run_certificates,
     get_runs_to_sweep,
     process_requests,
     prune_requests,
+    sweep_if_awake,
 )
 
 log = logging.getLogger(__name__)
@@ -21,8 +22,9 @@ log = logging.getLogger(__name__)
 # A worker that is told to end waits for its task: a long queue must not hold it up.
 PASS_SECONDS: Final = 60
 SWEEP_EXPIRES_SECONDS: Final = 3600
-# When a sweep for which there was no place tries again: from, to.
-SWEEP_AGAIN_SECONDS: Final = (2.0, 6.0)
+# A sweep for which there was no place tries again after this time, which doubles.
+SWEEP_AGAIN_SECONDS: Final = 0.5
+SWEEP_AGAIN_MAX_SECONDS: Final = 8.0
 
 
 @shared_task
@@ -31,30 +33,27 @@ def generate_course_certificates() -> None:
 
     Without Celery the runs are swept here, in turn.
     """
+    now = timezone.now().isoformat()
     runs = list(get_runs_to_sweep().values_list("pk", flat=True))
     log.info("sweep of course certificates started", extra={"runs": len(runs)})
     for run in runs:
         if current_app.conf.task_always_eager:
-            sweep_course_run.apply((run,))
+            # What fails is logged, and the others go on.
+            sweep_course_run.apply((run, now), throw=False)
         else:
             # What is not begun by then is the next periodic task's.
-            sweep_course_run.apply_async((run,), expires=SWEEP_EXPIRES_SECONDS)
+            sweep_course_run.apply_async((run, now), expires=SWEEP_EXPIRES_SECONDS)
 
 
 @shared_task(bind=True, max_retries=None)
-def sweep_course_run(self: Task, run: int) -> None:
-    """Sweep one run, by its key, unless it was swept since. Repeatable; never raises for the run."""
-    found = get_runs_to_sweep().filter(pk=run).first()
-    if found is None:
-        return
+def sweep_course_run(self: Task, run: int, since: str) -> None:
+    """Sweep one run, by its key, unless it rests, or was swept since this moment. Repeatable."""
     try:
-        generate_course_run_certificates(course_run=found, may_wait=self.request.is_eager)
-    except RunIsSwept:
-        return
+        sweep_if_awake(run, datetime.fromisoformat(since), may_wait=self.request.is_eager)
     except NoPlaceToSweep as error:
         # A process that waited would be missing for the held requests.
-        first, last = SWEEP_AGAIN_SECONDS
-        countdown = random.uniform(first, last)  # noqa: S311 - spreads load, guards nothing
+        longest = min(SWEEP_AGAIN_SECONDS * 2**self.request.retries, SWEEP_AGAIN_MAX_SECONDS)
+        countdown = longest * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, guards nothing
         raise self.retry(countdown=countdown) from error
 
 

@@ -145,7 +145,9 @@ class OpenEdxClient:
             # A page without a learner is one, too.
             for start in range(0, len(records) or 1, size):
                 part = records[start : start + size]
-                yield [parse_grade(record, course_id=course_id) for record in part]
+                grades = [parse_grade(record, course_id=course_id) for record in part]
+                walk.note_learners(grade.username for grade in grades)
+                yield grades
             if following in (None, ""):
                 return
             walk.go_on(following)

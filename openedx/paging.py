@@ -1,6 +1,7 @@
 """The way through a course's pages: where the next one is, and how many learners it may hold."""
 
 import re
+from collections.abc import Iterable
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
@@ -10,6 +11,8 @@ from openedx.exceptions import OpenEdxError, OpenEdxNonsense, OpenEdxTimeout
 SMALLEST_PAGE: Final = 10
 # How many pages in a row must come at the first try before they are asked for larger again.
 GOOD_PAGES: Final = 10
+# After so many pages in a row without a learner who was not on one before, there are no more.
+BARREN_PAGES: Final = 50
 _PAGE_SIZE: Final = re.compile(r"(?<![^&])page_size=[^&]*")
 
 
@@ -27,19 +30,39 @@ class PageWalk:
         self._query = f"page_size={page_size}"
         self._size = self._largest = page_size
         self._smallest = min(SMALLEST_PAGE, page_size)
-        self._good = 0
+        self._good, self._enough = 0, GOOD_PAGES
+        self._learners: set[int] = set()
+        self._barren = 0
         self._seen: set[str] = set()
 
     @property
     def address(self) -> str:
         """Where the page is that comes next, and how large it may be by now."""
-        return f"{self._url}?{_PAGE_SIZE.sub(f'page_size={self._size}', self._query)}"
+        size = f"page_size={self._size}"
+        query = _PAGE_SIZE.sub(size, self._query)
+        if self._size < self._largest and size not in query.split("&"):
+            # Left to itself Open edX would go on with pages of its own size.
+            query = f"{query}&{size}"
+        return f"{self._url}?{query}"
 
     def note_failure(self, error: OpenEdxError) -> None:
         """Take smaller steps from here on where the answer took too long."""
         self._good = 0
         if isinstance(error, OpenEdxTimeout):
             self._size = max(self._size // 2, self._smallest)
+            # Each time the larger size is given a longer rest.
+            self._enough *= 2
+
+    def note_learners(self, usernames: Iterable[str | None]) -> None:
+        """Take down whom the page told of; raise OpenEdxNonsense where nobody new comes any more.
+
+        The pages of an Open edX that never come to an end would hold the sweep for ever.
+        """
+        new = {hash(username) for username in usernames if username} - self._learners
+        self._learners |= new
+        self._barren = 0 if new else self._barren + 1
+        if self._barren >= BARREN_PAGES:
+            raise OpenEdxNonsense(f"{BARREN_PAGES} pages of Open edX told of nobody new.")
 
     def go_on(self, following: object) -> None:
         """Move to where the page says that the next one is; raise OpenEdxNonsense where it can't.
@@ -61,7 +84,7 @@ class PageWalk:
         self._seen.add(place)
         self._query = page.query
         self._good += 1
-        if self._good == GOOD_PAGES:
+        if self._good >= self._enough:
             self._good = 0
             self._size = min(self._size * 2, self._largest)
 

@@ -25,6 +25,7 @@ from courses.signals import certificate_created
 log = logging.getLogger(__name__)
 
 Judge = Callable[[int, Standing], Verdict]
+CarryOut = Callable[[CourseRun, Collection[int], Judge, datetime], dict[int, Verdict]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +44,23 @@ def carry_out_where_needed(
 
     Returns what was decided of each. Arguments, and what is raised, are those of `carry_out`.
     """
-    verdicts: dict[int, Verdict] = {}
-    # For one learner alone a look would cost as much as the lock.
-    if len(users) > 1:
-        seen = look_at_standings(course_run, users)
-        judged = {user: judge(user, standing) for user, standing in seen.items()}
-        verdicts = {user: found for user, found in judged.items() if not found.needs_writing}
-        _log(course_run, verdicts)
+    seen = look_at_standings(course_run, users)
+    judged = {user: judge(user, standing) for user, standing in seen.items()}
+    verdicts = {user: found for user, found in judged.items() if not found.needs_writing}
+    _log(course_run, verdicts)
     changing = [user for user in users if user not in verdicts]
-    done = carry_out(course_run, changing, judge, now)
-    return verdicts | {user: settled.verdict for user, settled in done.items()}
+    return verdicts | carry_out_at_once(course_run, changing, judge, now)
+
+
+def carry_out_at_once(
+    course_run: CourseRun, users: Collection[int], judge: Judge, now: datetime
+) -> dict[int, Verdict]:
+    """Do what `carry_out` does, for a caller who wants what was decided and not the rows.
+
+    For one learner alone: to look before locking would cost as much again.
+    """
+    settled = carry_out(course_run, users, judge, now)
+    return {user: found.verdict for user, found in settled.items()}
 
 
 def carry_out(
@@ -84,6 +92,8 @@ def carry_out(
             }
             written = _write(course_run, judged, now)
         _log(course_run, {user: found.verdict for user, found in written.items()})
+        # Now, or at the end of the caller's transaction.
+        transaction.on_commit(partial(_announce, _created(written)))
         done |= written
         pending = [user for user in pending if user not in written]
     return done
@@ -102,8 +112,6 @@ def _write(
     for new in created.values():
         # In hand already: no query for whoever is told.
         new.course_run = course_run
-    if created:
-        transaction.on_commit(partial(_announce, list(created.values())))
     certificates = {user: found.certificate for user, found in judged.items()}
     certificates |= dict.fromkeys(_users(judged, CertificateOutcome.DELETED)) | created
     overtaken = set(earned) - set(created)
@@ -191,6 +199,14 @@ def _delete_certificates(
         CourseRunCertificateDeletion.objects.bulk_create(deletions)
         uuids = [deletion.certificate_uuid for deletion in deletions]
         CourseRunCertificate.all_objects.filter(uuid__in=uuids).delete()
+
+
+def _created(written: Mapping[int, Settled]) -> list[CourseRunCertificate]:
+    return [
+        found.certificate
+        for found in written.values()
+        if found.verdict.certificate is CertificateOutcome.CREATED and found.certificate is not None
+    ]
 
 
 def _users(judged: Mapping[int, Settled], outcome: CertificateOutcome) -> list[int]:

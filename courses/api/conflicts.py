@@ -5,13 +5,16 @@ from functools import wraps
 from typing import ParamSpec, TypeVar
 
 from django.db import Error as DatabaseFailure
-from django.db import IntegrityError, InterfaceError
+from django.db import IntegrityError, InterfaceError, connection
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 # Classes of SQLSTATE in which the server itself is out of reach: connection, resources, shutdown.
 _AWAY = ("08", "53", "57P")
+SHORT_PATIENCE_MILLISECONDS = 300
+# SQLSTATEs: lock_timeout, deadlock.
+_CONTENTION = ("55P03", "40P01")
 
 
 def repeat_on_conflict(act: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
@@ -38,6 +41,17 @@ def is_database_away(error: DatabaseFailure) -> bool:
     """
     state = _cause(error, "sqlstate")
     return isinstance(error, InterfaceError) or state is None or state.startswith(_AWAY)
+
+
+def is_contention(error: DatabaseFailure) -> bool:
+    """Return whether somebody else was in the way for too long: a lock, or a deadlock."""
+    return _cause(error, "sqlstate") in _CONTENTION
+
+
+def lose_patience_soon() -> None:
+    """Wait for a lock no longer than a moment, until the end of the transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET LOCAL lock_timeout = {SHORT_PATIENCE_MILLISECONDS}")
 
 
 def describe_failure(error: DatabaseFailure) -> dict[str, str | None]:

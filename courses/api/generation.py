@@ -1,7 +1,6 @@
 """From Open edX's grades to certificates: one learner, one run, or all of them."""
 
 import logging
-import time
 from collections import deque
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -14,16 +13,19 @@ from courses.api.certificates import are_certificates_due, get_certificate_grade
 from courses.api.run_sweeps import RunSweep, sweep_under_lease
 from courses.api.settling import LearnerResult, settle_kept, settle_page
 from courses.api.summaries import GenerationSummary, Progress
-from courses.api.sweep_leases import NoPlaceToSweep, SweepBusy, claim_sweep
+from courses.api.sweep_leases import (
+    NoPlaceToSweep,
+    SweepBusy,
+    SweepLease,
+    claim_sweep,
+    wait_for_others,
+)
 from courses.models import CourseRun, CourseRunEnrollment
-from openedx.api import fetch_grade_pages, waiting
+from openedx.api import fetch_grade_pages
 from openedx.exceptions import OpenEdxError
 from users.models import User
 
 log = logging.getLogger(__name__)
-
-# How soon somebody who waits for a run, or for a place to sweep it, looks again.
-LOOK_SECONDS = 0.2
 
 
 def generate_course_run_certificates(
@@ -90,14 +92,25 @@ class _Call:
                         has_waited = True
                         log.info("sweep waits for others to end", extra={"runs": len(left)})
                     busy = 0
-                    _wait()
+                    wait_for_others()
                 continue
             except DatabaseFailure as error:
                 self._begin(run).fail(error)
             else:
-                sweep_under_lease(self._begin(run), lease)
+                self._sweep(run, lease)
             busy = 0
             self.report(self.summary)
+
+    def _sweep(self, run: CourseRun, lease: SweepLease) -> None:
+        started_on = timezone.now()
+        try:
+            # It may have waited for hours, and the dates may be others by now.
+            run.refresh_from_db()
+        except (DatabaseFailure, CourseRun.DoesNotExist) as error:
+            self._begin(run).fail(error)
+            lease.give_up()
+        else:
+            sweep_under_lease(self._begin(run), lease, started_on)
 
     def ask_for(self, user: User, runs: Sequence[CourseRun], *, is_waited_for: bool) -> None:
         """Ask for one learner in each of the runs; raise what goes wrong where it is waited for."""
@@ -115,12 +128,6 @@ class _Call:
         self.summary.runs += 1
         is_due = self.force or are_certificates_due(run, timezone.now())
         return RunSweep(run, is_due, self.may_delete, self.summary, self.report)
-
-
-def _wait() -> None:
-    with waiting():
-        # Whoever sweeps may be on another machine: nothing would tell us.
-        time.sleep(LOOK_SECONDS)
 
 
 def iter_certificates_of(

@@ -1,10 +1,19 @@
 """The periodic sweep: which runs are asked about now, and which may rest."""
 
+from datetime import datetime, timedelta
+from typing import Final
+
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from courses.api.certificates import get_certificate_grade_eligible_runs
+from courses.api.generation import generate_course_run_certificates
+from courses.api.sweep_leases import NoPlaceToSweep, RunIsSwept, wait_for_others
 from courses.models import CourseRun, CourseRunEnrollment
+
+# A row is dated before its transaction commits, by a clock of another machine: what is a little
+# older than a sweep may be news all the same.
+MARGIN: Final = timedelta(minutes=10)
 
 
 def get_runs_to_sweep() -> QuerySet[CourseRun]:
@@ -16,12 +25,12 @@ def get_runs_to_sweep() -> QuerySet[CourseRun]:
     """
     now = timezone.now()
     changed_enrollments = CourseRunEnrollment.all_objects.filter(
-        run=OuterRef("pk"), updated_on__gt=OuterRef("sweep__started_on")
+        run=OuterRef("pk"), updated_on__gt=OuterRef("sweep__started_on") - MARGIN
     )
     is_awake = (
         Q(sweep__next_sweep_on__isnull=True)
         | Q(sweep__next_sweep_on__lte=now)
-        | Q(updated_on__gt=F("sweep__started_on"))
+        | Q(updated_on__gt=F("sweep__started_on") - MARGIN)
         | Q(
             certificate_available_date__gt=F("sweep__started_on"),
             certificate_available_date__lte=now,
@@ -33,3 +42,29 @@ def get_runs_to_sweep() -> QuerySet[CourseRun]:
         .filter(is_awake)
         .order_by(F("sweep__started_on").asc(nulls_first=True), "pk")
     )
+
+
+def sweep_if_awake(run: int, since: datetime, *, may_wait: bool) -> None:
+    """Sweep a run, unless it rests, was swept since, or is swept by somebody else.
+
+    Args:
+        run: its key.
+        since: a sweep that began after this moment will do.
+        may_wait: whether to wait for a place.
+
+    Raises NoPlaceToSweep where it may not wait.
+    """
+    while True:
+        found = get_runs_to_sweep().filter(pk=run).exclude(sweep__started_on__gte=since).first()
+        if found is None:
+            return
+        try:
+            generate_course_run_certificates(course_run=found, may_wait=False)
+        except RunIsSwept:
+            return
+        except NoPlaceToSweep:
+            if not may_wait:
+                raise
+            wait_for_others()
+        else:
+            return

@@ -2,7 +2,6 @@
 
 import logging
 import traceback
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -40,17 +39,13 @@ class RunSweep:
     total: GenerationSummary
     #: Gets the total after each page.
     report: Progress
+    #: Of a sweep of the whole run; whoever asks for one learner needs none.
+    lease: SweepLease | None = None
     counts: GenerationSummary = field(default_factory=lambda: GenerationSummary(runs=1))
     #: By learner: one who stands on the pages twice loses one certificate.
     _kept: dict[int, LearnerResult] = field(default_factory=dict)
 
-    def work_through(
-        self,
-        user: User | None = None,
-        *,
-        patient: bool = True,
-        alive: Callable[[], object] = lambda: None,
-    ) -> None:
+    def work_through(self, user: User | None = None, *, patient: bool = True) -> None:
         """Store the grades of all learners or of one, and bring the certificates in line.
 
         Each page is committed by itself, while the next is being asked for.
@@ -58,13 +53,13 @@ class RunSweep:
         Args:
             user: only this learner.
             patient: whether nobody waits, so that what fails is asked for again.
-            alive: is called at least every few seconds; what it raises ends the work.
 
-        Raises OpenEdxError, and Django's database errors; what came before them is done.
+        Raises OpenEdxError, SweepOvertaken where the lease was lost, and Django's database errors;
+        what came before them is done.
         """
         try:
-            for page in fetch_grade_pages(self.run, user, patient=patient, alive=alive):
-                alive()
+            for page in fetch_grade_pages(self.run, user, patient=patient, alive=self._alive):
+                self._alive()
                 self._take(page)
                 self.report(self.total)
             self._delete_what_was_kept()
@@ -116,6 +111,8 @@ class RunSweep:
             return
         self.may_delete = True
         while self._kept:
+            # Whoever was taken for dead deletes nothing.
+            self._alive(at_once=True)
             users = list(self._kept)[: settings.EDX_API_PAGE_SIZE]
             page = GradePage([self._kept[user].as_reported() for user in users], [])
             results = self._settle(page)
@@ -124,7 +121,13 @@ class RunSweep:
             self._add(*results)
 
     def _settle(self, page: GradePage) -> list[LearnerResult]:
-        return settle_page(page, self.run, is_due=self.is_due, may_delete=self.may_delete)
+        return settle_page(
+            page, self.run, is_due=self.is_due, may_delete=self.may_delete, alive=self._alive
+        )
+
+    def _alive(self, *, at_once: bool = False) -> None:
+        if self.lease is not None:
+            self.lease.renew(at_once=at_once)
 
     def _add(self, *results: LearnerResult) -> None:
         for result in results:
@@ -132,17 +135,22 @@ class RunSweep:
             self.counts.add(result)
 
 
-def sweep_under_lease(sweep: RunSweep, lease: SweepLease) -> None:
+def sweep_under_lease(sweep: RunSweep, lease: SweepLease, started_on: datetime) -> None:
     """Sweep the whole run and give up the lease, and keep with the run what came of it.
 
     What goes wrong with the run is logged and counted, and not raised.
+
+    Args:
+        sweep: of the run.
+        lease: on the run.
+        started_on: from when on what changes here may be news to the sweep.
     """
-    started_on = timezone.now()
+    sweep.lease = lease
     result: dict[str, Any] = {}
     error: Exception | None = None
     try:
         try:
-            sweep.work_through(alive=lease.renew)
+            sweep.work_through()
         except SweepOvertaken:
             raise
         except Exception as failure:  # noqa: BLE001 - whatever it is, the other runs go on
@@ -153,11 +161,9 @@ def sweep_under_lease(sweep: RunSweep, lease: SweepLease) -> None:
             "sweep of course run finished",
             extra={"course_id": sweep.run.courseware_id, **sweep.counts.as_dict()},
         )
-    except SweepOvertaken:
-        log.warning(
-            "course run is swept by another: this sweep was too slow",
-            extra={"course_id": sweep.run.courseware_id},
-        )
+    except SweepOvertaken as overtaken:
+        # What came of the run is for the other to tell.
+        sweep.fail(overtaken)
     finally:
         _give_up(sweep, lease, result)
 
@@ -188,7 +194,9 @@ def _describe(
         own = OwnFailure.DATABASE if is_the_databases else OwnFailure.INTERNAL
         code, text = own.value, own.label
     if error is not None:
-        text = f"{text} It came as far as page {counts.pages}, with {counts.learners} learners."
+        text = (
+            f"{text[:150]} It came as far as page {counts.pages}, with {counts.learners} learners."
+        )
     if counts.found_something_new:
         quiet_since = None
     elif error is None:
@@ -215,6 +223,8 @@ def _describe_error(error: Exception) -> dict[str, str | None]:
     """Return what of it may be logged: never a text, unless it is our own."""
     if isinstance(error, OpenEdxError):
         return {"error": error.code}
+    if isinstance(error, SweepOvertaken):
+        return {"error": "overtaken"}
     if isinstance(error, DatabaseFailure):
         return describe_failure(error)
     stack = "".join(traceback.format_tb(error.__traceback__))

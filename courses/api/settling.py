@@ -1,15 +1,16 @@
 """From a page of grades to certificates, and to the requests that waited for them."""
 
 import logging
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from django.db import Error as DatabaseFailure
+from django.db import transaction
 from django.utils import timezone
 
-from courses.api.changes import carry_out_where_needed
-from courses.api.conflicts import describe_failure, is_database_away
+from courses.api.changes import CarryOut, carry_out_at_once, carry_out_where_needed
+from courses.api.conflicts import describe_failure, is_database_away, lose_patience_soon
 from courses.api.request_outcomes import settle_certified
 from courses.api.rules import CertificateOutcome, GradeOutcome, Terms, Verdict, judge_report
 from courses.api.standings import Standing
@@ -50,7 +51,12 @@ class LearnerResult:
 
 
 def settle_page(
-    page: GradePage, run: CourseRun, *, is_due: bool, may_delete: bool
+    page: GradePage,
+    run: CourseRun,
+    *,
+    is_due: bool,
+    may_delete: bool,
+    alive: Callable[[], object] = lambda: None,
 ) -> list[LearnerResult]:
     """Store the page's grades and bring the certificates in line with them.
 
@@ -64,6 +70,7 @@ def settle_page(
         run: of the grades.
         is_due: whether certificates may be created by now.
         may_delete: whether a grade of 0.0 may take a certificate away now; else both stay.
+        alive: called while that takes long; what it raises ends it.
 
     Raises Django's database errors where the server is away, and for a page of one.
     """
@@ -71,12 +78,15 @@ def settle_page(
     results = [_refuse(user, run, reason) for reason, user in page.refused]
     for grades in _each_once(page.graded):
         try:
-            results += _settle_grades(run, grades, terms)
+            settle = carry_out_at_once if page.is_of_one_learner else carry_out_where_needed
+            results += _settle_grades(run, grades, terms, settle)
         except DatabaseFailure as error:
             if page.is_of_one_learner or is_database_away(error):
                 raise
             # A deadlock is over when it is tried again, and a row that is at fault is then alone.
-            results += [_settle_alone(run, user, grade, terms) for user, grade in grades.items()]
+            for user, grade in grades.items():
+                alive()
+                results.append(_settle_alone(run, user, grade, terms))
     _settle_requests(
         run,
         {
@@ -119,12 +129,12 @@ def _each_once(graded: Collection[tuple[EdxGrade, int]]) -> Iterator[dict[int, E
 
 
 def _settle_grades(
-    run: CourseRun, grades: Mapping[int, EdxGrade], terms: Terms
+    run: CourseRun, grades: Mapping[int, EdxGrade], terms: Terms, settle: CarryOut
 ) -> list[LearnerResult]:
     def judge(user: int, standing: Standing) -> Verdict:
         return judge_report(standing, grades[user], terms)
 
-    verdicts = carry_out_where_needed(run, grades, judge, terms.now)
+    verdicts = settle(run, grades, judge, terms.now)
     return [
         LearnerResult(user, verdicts[user].grade, verdicts[user].certificate, reported)
         for user, reported in grades.items()
@@ -133,7 +143,10 @@ def _settle_grades(
 
 def _settle_alone(run: CourseRun, user: int, grade: EdxGrade, terms: Terms) -> LearnerResult:
     try:
-        (result,) = _settle_grades(run, {user: grade}, terms)
+        with transaction.atomic():
+            # The page has waited for the others' locks once.
+            lose_patience_soon()
+            (result,) = _settle_grades(run, {user: grade}, terms, carry_out_at_once)
     except DatabaseFailure as error:
         if is_database_away(error):
             raise

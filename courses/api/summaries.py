@@ -39,17 +39,6 @@ class GenerationSummary:
         if result.grade is None:
             self.failed_learners += 1
 
-    def include(self, other: "GenerationSummary") -> None:
-        """Count what another one has counted."""
-        self.runs += other.runs
-        self.pages += other.pages
-        self.learners += other.learners
-        self.strangers += other.strangers
-        self.grades += other.grades
-        self.certificates += other.certificates
-        self.failed_learners += other.failed_learners
-        self.failed_runs += other.failed_runs
-
     @property
     def failures(self) -> int:
         """How many learners and runs went wrong."""

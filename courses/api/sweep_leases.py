@@ -6,13 +6,18 @@ from typing import Any, Final
 from uuid import uuid4
 
 from django.conf import settings
+from django.db import Error as DatabaseFailure
 from django.db import connection, transaction
 from django.utils import timezone
 
+from courses.api.conflicts import is_contention
 from courses.models import CourseRun, CourseRunSweep
+from openedx.api import waiting
 
 # Any number that nothing else in this database takes for an advisory lock.
 _CLAIMING: Final = 4_711_300_001
+# How soon somebody who waits for a run, or for a place to sweep it, looks again.
+LOOK_SECONDS: Final = 0.2
 
 
 class SweepBusy(Exception):
@@ -24,7 +29,7 @@ class RunIsSwept(SweepBusy):
 
 
 class NoPlaceToSweep(SweepBusy):
-    """As many runs are swept as may be at once."""
+    """As many runs are swept as may be at once, or somebody else is about to begin: ask again."""
 
 
 class SweepOvertaken(Exception):
@@ -40,15 +45,19 @@ class SweepLease:
         self._held = CourseRunSweep.objects.filter(pk=sweep.pk, lease=sweep.lease)
         self._renewed = time.monotonic()
 
-    def renew(self) -> None:
+    def renew(self, *, at_once: bool = False) -> None:
         """Let the lease begin anew, from time to time: its holder lives.
 
-        Raises SweepOvertaken where it ran out and another has the run.
+        Args:
+            at_once: now, whenever it was renewed last: what follows can't be undone.
+
+        Raises SweepOvertaken where it has run out: the run or the place may be another's by now.
         """
-        if time.monotonic() - self._renewed < settings.CERTIFICATE_SWEEP_LEASE / 4:
+        age = time.monotonic() - self._renewed
+        if age < settings.CERTIFICATE_SWEEP_LEASE / 4 and not at_once:
             return
-        self._renewed = time.monotonic()
-        if not self._held.update(leased_until=_lease_end(timezone.now())):
+        self._renewed, now = time.monotonic(), timezone.now()
+        if not self._held.filter(leased_until__gt=now).update(leased_until=_lease_end(now)):
             raise SweepOvertaken
 
     def give_up(self, **result: Any) -> None:
@@ -62,25 +71,45 @@ def claim_sweep(course_run: CourseRun) -> SweepLease:
     A sweep asks one question at a time, so CERTIFICATE_SWEEPS_AT_ONCE bounds how many questions of
     sweeps Open edX gets at once. What a sweep that died had is free when its lease has run out.
 
-    Raises RunIsSwept and NoPlaceToSweep.
+    Raises RunIsSwept and NoPlaceToSweep, and Django's database errors.
     """
-    now = timezone.now()
+    try:
+        # Before the claim: it can wait for whoever has the run's row locked.
+        CourseRunSweep.objects.get_or_create(course_run=course_run)
+        with transaction.atomic():
+            return _claim(course_run, timezone.now())
+    except DatabaseFailure as error:
+        if is_contention(error):
+            raise NoPlaceToSweep from error
+        raise
+
+
+def wait_for_others() -> None:
+    """Wait a moment for a run or a place to become free, and hold nothing meanwhile."""
+    with waiting():
+        # Whoever sweeps may be on another machine: nothing would tell us.
+        time.sleep(LOOK_SECONDS)
+
+
+def _claim(course_run: CourseRun, now: datetime) -> SweepLease:
+    # Two who count at once would both find the last place free. Nobody waits in a row of others.
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_CLAIMING])
+        (is_my_turn,) = cursor.fetchone()
+    if not is_my_turn:
+        raise NoPlaceToSweep
     at_work = CourseRunSweep.objects.filter(lease__isnull=False, leased_until__gt=now)
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            # Two who count at once would both find the last place free.
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_CLAIMING])
-        runs = set(at_work.values_list("course_run_id", flat=True))
-        if course_run.pk in runs:
-            raise RunIsSwept
-        if len(runs) >= settings.CERTIFICATE_SWEEPS_AT_ONCE:
-            raise NoPlaceToSweep
-        CourseRunSweep.objects.bulk_create(
-            [CourseRunSweep(course_run=course_run)], ignore_conflicts=True
-        )
-        sweep = CourseRunSweep.objects.get(course_run=course_run)
-        sweep.lease, sweep.leased_until = uuid4(), _lease_end(now)
-        sweep.save(update_fields=["lease", "leased_until", "updated_on"])
+    runs = set(at_work.values_list("course_run_id", flat=True))
+    if course_run.pk in runs:
+        raise RunIsSwept
+    if len(runs) >= settings.CERTIFICATE_SWEEPS_AT_ONCE:
+        raise NoPlaceToSweep
+    free = CourseRunSweep.objects.select_for_update(skip_locked=True)
+    sweep = free.filter(course_run=course_run).first()
+    if sweep is None:
+        raise NoPlaceToSweep
+    sweep.lease, sweep.leased_until = uuid4(), _lease_end(now)
+    sweep.save(update_fields=["lease", "leased_until", "updated_on"])
     return SweepLease(sweep)
 
 
