@@ -6,7 +6,7 @@ BIN := .venv/bin
 # Linters and type checkers load the settings and touch no database.
 NO_DATABASE := DEBUG=True DATABASE_URL=postgres://nobody@localhost/none
 
-.PHONY: help setup demo serve chaos pressure test lint lock
+.PHONY: help setup demo serve chaos pressure bench test lint lock
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ chaos: setup ## Kill and break everything for minutes, and show that nothing is 
 
 pressure: setup ## Measure what a slow or silent Open edX costs the others, in a table
 	$(BIN)/python -m benchmarks.pressure
+
+bench: setup ## Measure sweeps and the webhook for half an hour, and write docs/performance.md
+	$(BIN)/python -m benchmarks --write docs/performance.md
 
 test: setup lint ## Run every check and every test
 	$(BIN)/python -m pytest -W error --strict-markers --strict-config --cov --cov-report=term

@@ -4,22 +4,21 @@ A row for each promise: what was measured, what is allowed, and whether it was k
 status 1 where one was not.
 """
 
-import json
-import subprocess
 import sys
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import requests
 
 from benchmarks.burst import PLUGIN_SECONDS
 from benchmarks.cast import COURSE_ID, learner
-from benchmarks.site import Bench, running_site, say
+from benchmarks.replies import Replies, send_events
+from benchmarks.site import Bench, running_site
+from benchmarks.stage import say
 
 TIMEOUT_SECONDS = 10.0
 AT_ONCE = 160
@@ -27,32 +26,6 @@ PENDING = 64
 LOOK_SECONDS = 0.05
 POSTGRES_CONNECTIONS = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
 OPEN = "SELECT count(*) FROM courses_certificaterequest WHERE status = 'open'"
-
-
-@dataclass(slots=True)
-class Replies:
-    """What came back, and how long each took."""
-
-    seconds: list[float] = field(default_factory=list)
-    statuses: Counter[int] = field(default_factory=Counter)
-
-    def add(self, status: int, seconds: float) -> None:
-        self.statuses[status] += 1
-        self.seconds.append(seconds)
-
-    def percentile(self, percent: float) -> float:
-        """Return the milliseconds that so many percent of the replies took at most."""
-        ordered = sorted(self.seconds)
-        return 1000 * ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))]
-
-    @property
-    def slowest(self) -> float:
-        """The milliseconds of the slowest reply."""
-        return 1000 * max(self.seconds)
-
-    def __str__(self) -> str:
-        counts = ", ".join(f"{number} x {status}" for status, number in self.statuses.items())
-        return f"{counts}; p50 {self.percentile(50):.0f}, p99 {self.percentile(99):.0f}, slowest {self.slowest:.0f} ms"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,14 +105,7 @@ def others_asking(sender: Sender, bench: Bench) -> Iterator[tuple[Replies, Repli
 
 def send_at_once(bench: Bench, first: int, count: int) -> Replies:
     """Send the events of so many learners at the same moment, from another process."""
-    burst = [sys.executable, "-m", "benchmarks.burst", bench.webhook_url, bench.token]
-    output = subprocess.run(
-        [*burst, str(first), str(count)], capture_output=True, check=True
-    ).stdout
-    events = Replies()
-    for status, seconds in json.loads(output):
-        events.add(status, seconds)
-    return events
+    return send_events(bench.webhook_url, bench.token, first, count).replies
 
 
 def measure_silent(bench: Bench) -> Iterator[Row]:

@@ -1,12 +1,15 @@
 """The periodic task, and when beat starts it."""
 
 import logging
+import uuid
+from datetime import timedelta
 
 import pytest
 from celery import current_app
+from django.utils import timezone
 
 from courses.conftest import Enrolls
-from courses.factories import CourseRunFactory
+from courses.factories import CourseRunFactory, CourseRunSweepFactory
 from courses.models import CourseRun, CourseRunCertificate
 from courses.tasks import generate_course_certificates, sweep_course_run
 from openedx.simulator import SimulatedOpenEdx
@@ -54,10 +57,42 @@ def test_a_task_that_comes_late_does_not_ask_for_a_run_that_rests_or_is_gone_by_
     enrolled(run)
     CourseRun.objects.update(live=False)
 
-    sweep_course_run.delay(run.pk)
-    sweep_course_run.delay(run.pk + 1)
+    now = timezone.now().isoformat()
+    sweep_course_run.delay(run.pk, now)
+    sweep_course_run.delay(run.pk + 1, now)
 
     assert openedx.request_count == 0
+
+
+def test_a_task_does_not_ask_for_a_run_that_was_swept_since_it_was_sent(
+    run: CourseRun, enrolled: Enrolls, openedx: SimulatedOpenEdx
+):
+    enrolled(run)
+    sent = timezone.now()
+    sweep_course_run.delay(run.pk, sent.isoformat())
+
+    sweep_course_run.delay(run.pk, sent.isoformat())
+    assert openedx.request_count == 1
+
+    sweep_course_run.delay(run.pk, timezone.now().isoformat())
+    assert openedx.request_count == 2
+
+
+def test_without_celery_a_run_that_somebody_sweeps_holds_up_no_other(
+    run: CourseRun, enrolled: Enrolls
+):
+    other = CourseRunFactory.create()
+    CourseRunSweepFactory.create(
+        course_run=run,
+        next_sweep_on=None,
+        lease=uuid.uuid4(),
+        leased_until=timezone.now() + timedelta(minutes=1),
+    )
+    dana = enrolled(other)
+
+    generate_course_certificates.delay()
+
+    assert CourseRunCertificate.objects.get().user == dana
 
 
 def test_beat_starts_it_at_the_full_hour():

@@ -205,16 +205,26 @@ class Children:
         self._children.remove(child)
         return status
 
+    def end(self, child: Child) -> None:
+        """End a program with its children while the others run on."""
+        _end([child])
+        # Its number may be another program's from now on.
+        self._children.remove(child)
+
     def _end_all(self) -> None:
-        for child in reversed(self._children):
-            _signal_group(child, signal.SIGTERM)
-        deadline = time.monotonic() + STOP_SECONDS
-        for child in self._children:
-            with suppress(subprocess.TimeoutExpired):
-                child.process.wait(max(0.0, deadline - time.monotonic()))
-            # Whatever it started and did not end itself.
-            _signal_group(child, signal.SIGKILL)
-            child.process.wait()
+        _end(self._children)
+
+
+def _end(children: Sequence[Child]) -> None:
+    for child in reversed(children):
+        _signal_group(child, signal.SIGTERM)
+    deadline = time.monotonic() + STOP_SECONDS
+    for child in children:
+        with suppress(subprocess.TimeoutExpired):
+            child.process.wait(max(0.0, deadline - time.monotonic()))
+        # Whatever it started and did not end itself.
+        _signal_group(child, signal.SIGKILL)
+        child.process.wait()
 
 
 def _signal_group(child: Child, number: signal.Signals) -> None:

@@ -36,6 +36,19 @@ def test_a_program_that_ignores_the_end_is_killed_with_its_children(tmp_path, mo
     assert find_running(child.process.pid) == []
 
 
+def test_one_program_can_be_ended_before_the_others(tmp_path):
+    with Children(Interruption()) as children:
+        first, second = (
+            children.start(name, ["/bin/sleep", "60"], {}, tmp_path / name)
+            for name in ("first", "second")
+        )
+
+        children.end(first)
+
+        assert not first.is_running()
+        assert second.is_running()
+
+
 def find_running(group):
     """Return the processes of a group but for those that wait to be reaped by the system."""
 

@@ -30,7 +30,7 @@ class PageWalk:
         self._query = f"page_size={page_size}"
         self._size = self._largest = page_size
         self._smallest = min(SMALLEST_PAGE, page_size)
-        self._good, self._enough = 0, GOOD_PAGES
+        self._good, self._enough, self._has_grown = 0, GOOD_PAGES, False
         self._learners: set[int] = set()
         self._barren = 0
         self._seen: set[str] = set()
@@ -50,8 +50,9 @@ class PageWalk:
         self._good = 0
         if isinstance(error, OpenEdxTimeout):
             self._size = max(self._size // 2, self._smallest)
-            # Each time the larger size is given a longer rest.
-            self._enough *= 2
+            if self._has_grown:
+                # The larger size was too early, and is given a longer rest.
+                self._enough, self._has_grown = self._enough * 2, False
 
     def note_learners(self, usernames: Iterable[str | None]) -> None:
         """Take down whom the page told of; raise OpenEdxNonsense where nobody new comes any more.
@@ -86,6 +87,7 @@ class PageWalk:
         self._good += 1
         if self._good >= self._enough:
             self._good = 0
+            self._has_grown = self._size < self._largest
             self._size = min(self._size * 2, self._largest)
 
 

@@ -55,6 +55,7 @@ def quiet(run: CourseRun, *, since: timedelta = 10 * DAY) -> datetime:
     """Let the run rest since a moment ago; return the moment."""
     now = timezone.now()
     CourseRunEnrollment.all_objects.update(updated_on=now - since)
+    CourseRun.objects.update(updated_on=now - since)
     sweep = CourseRunSweepFactory.create(
         course_run=run, started_on=now, quiet_since=now - since, next_sweep_on=now + 23 * HOUR
     )

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
+from django.db import connection, transaction
 from django.utils import timezone
 
 from courses.api import (
@@ -15,10 +16,14 @@ from courses.api import (
     RunIsSwept,
     generate_course_run_certificates,
 )
-from courses.api.sweep_leases import claim_sweep
-from courses.conftest import Enrolls, at_once, has_certificate, in_thread
-from courses.factories import CourseRunFactory, CourseRunSweepFactory
-from courses.models import CourseRun, CourseRunSweep
+from courses.api.sweep_leases import _CLAIMING, SweepBusy, SweepOvertaken, claim_sweep
+from courses.conftest import ZERO, Enrolls, at_once, has_certificate, in_thread
+from courses.factories import (
+    CourseRunCertificateFactory,
+    CourseRunFactory,
+    CourseRunSweepFactory,
+)
+from courses.models import CourseRun, CourseRunCertificate, CourseRunSweep
 from openedx import api
 from openedx.simulator import Fault, SimulatedOpenEdx
 
@@ -82,7 +87,7 @@ class TestOneRun:
         def claim() -> bool:
             try:
                 claim_sweep(run)
-            except RunIsSwept:
+            except SweepBusy:
                 return False
             return True
 
@@ -159,7 +164,7 @@ class TestOneRun:
         begun = held.leased_until
         while held.leased_until < begun + timedelta(seconds=1):
             held.refresh_from_db()
-            with pytest.raises(RunIsSwept):
+            with pytest.raises(SweepBusy):
                 claim_sweep(run)
 
         openedx.clear_fault()
@@ -173,7 +178,6 @@ class TestOneRun:
         settings,
         caplog: pytest.LogCaptureFixture,
     ):
-        settings.CERTIFICATE_SWEEP_LEASE = 0.0
         settings.EDX_API_PAGE_SIZE = 1
         learners = [enrolled(run) for _ in range(3)]
         another = uuid.uuid4()
@@ -182,13 +186,72 @@ class TestOneRun:
             CourseRunSweep.objects.update(
                 lease=another, leased_until=timezone.now() + timedelta(minutes=1)
             )
+            settings.CERTIFICATE_SWEEP_LEASE = 0.0
 
-        generate_course_run_certificates(course_run=run, report=overtake)
+        summary = generate_course_run_certificates(course_run=run, report=overtake)
 
         assert [has_certificate(learner, run) for learner in learners] == [True, False, False]
         sweep = CourseRunSweep.objects.get()
         assert (sweep.lease, sweep.started_on) == (another, None)
-        assert "swept by another" in caplog.text
+        assert summary.failed_runs == [run.courseware_id]
+        (line,) = [record for record in caplog.records if record.levelname == "ERROR"]
+        assert vars(line)["error"] == "overtaken"
+
+    def test_who_was_taken_for_dead_deletes_nothing(
+        self, run: CourseRun, enrolled: Enrolls, settings
+    ):
+        learners = [enrolled(run, **ZERO) for _ in range(2)]
+        for learner in learners:
+            CourseRunCertificateFactory.create(
+                user=learner,
+                course_run=run,
+                zero_reported_on=timezone.now() - timedelta(hours=21),
+            )
+
+        def overtake(_summary: GenerationSummary) -> None:
+            CourseRunSweep.objects.update(
+                lease=uuid.uuid4(), leased_until=timezone.now() + timedelta(minutes=1)
+            )
+
+        generate_course_run_certificates(course_run=run, report=overtake)
+
+        assert CourseRunCertificate.objects.count() == 2
+
+    def test_a_lease_that_ran_out_is_lost_also_where_nobody_took_it(self, run: CourseRun):
+        lease = claim_sweep(run)
+        CourseRunSweep.objects.update(leased_until=timezone.now())
+
+        with pytest.raises(SweepOvertaken):
+            lease.renew(at_once=True)
+
+    def test_a_lock_that_somebody_keeps_delays_the_sweep_and_does_not_fail_it(
+        self, run: CourseRun, enrolled: Enrolls, sweep_aside: Sweeps, openedx: SimulatedOpenEdx
+    ):
+        dana = enrolled(run)
+
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_CLAIMING])
+            sweep = sweep_aside(course_run=run)
+            with pytest.raises(TimeoutError):
+                sweep.result(timeout=0.5)
+            assert openedx.request_count == 0
+
+        assert not sweep.result().failures
+        assert has_certificate(dana, run)
+
+    def test_who_waited_goes_by_the_dates_of_now(
+        self, run: CourseRun, enrolled: Enrolls, sweep_aside: Sweeps
+    ):
+        dana = enrolled(run)
+
+        with at_work(run):
+            sweep = sweep_aside(course_run=run)
+            with pytest.raises(TimeoutError):
+                sweep.result(timeout=0.5)
+            CourseRun.objects.update(is_self_paced=False, certificate_available_date=None)
+
+        assert sweep.result().certificates == {"not_due": 1}
+        assert not has_certificate(dana, run)
 
 
 class TestPlaces:

@@ -27,8 +27,6 @@ from openedx.simulator import SimulatedOpenEdx
 pytestmark = pytest.mark.django_db
 
 STATEMENTS_MAX = 15
-# Of what is done for a run, whatever its size: the lease, and what came of the sweep.
-OF_THE_RUN = ("courses_courserunsweep", "pg_advisory_xact_lock")
 
 
 def statements_of_a_page(run: CourseRun) -> list[str]:
@@ -36,7 +34,11 @@ def statements_of_a_page(run: CourseRun) -> list[str]:
     with CaptureQueriesContext(connection) as statements:
         assert generate_course_run_certificates(course_run=run).pages == 1
     sent = [query["sql"] for query in statements.captured_queries]
-    return [sql for sql in sent if not any(name in sql for name in OF_THE_RUN)]
+    # Before it the run is claimed, and after it what came of the sweep is kept.
+    (first,) = [at for at, sql in enumerate(sent) if '"openedx_openedxuser"' in sql]
+    kept = 'UPDATE "courses_courserunsweep" SET "lease" = NULL'
+    (last,) = [at for at, sql in enumerate(sent) if sql.startswith(kept)]
+    return sent[first:last]
 
 
 def change_everybody(run: CourseRun, openedx: SimulatedOpenEdx) -> None:
