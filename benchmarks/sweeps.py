@@ -22,7 +22,10 @@ DELAY: Final = 100
 # Learner by learner takes minutes where there are many: (at most so many learners, repeats).
 PER_LEARNER_REPEATS: Final = ((500, 5), (4_000, 3))
 # Of more learners its second pass is left out: it takes as long for each as it does for fewer.
-PER_LEARNER_SECOND_MAX: Final = 20_000
+PER_LEARNER_SECOND_MAX: Final = 8_000
+# Of more learners it makes the rows to compare with, and no time is taken.
+PER_LEARNER_TIMED_MAX: Final = 20_000
+PER_LEARNER_COUNTED_MAX: Final = 500
 COUNTED_MAX: Final = 20_000
 BROKER_PORT: Final = 26_000
 LIMIT_PROCESSES, LIMIT_SECONDS = 4, 2.0
@@ -105,7 +108,7 @@ class _OneScene:
         if self._scene.total > COUNTED_MAX:
             return
         contenders = [Contender.SWEEP]
-        if self._per_learner_repeats() > 1:
+        if self._scene.total <= PER_LEARNER_COUNTED_MAX:
             contenders.append(Contender.PER_LEARNER)
         for contender in contenders:
             with self._copy() as database:
@@ -129,6 +132,11 @@ class _OneScene:
 
     def _measure_per_learner(self, database: str) -> None:
         contender = Contender.PER_LEARNER
+        if self._scene.total > PER_LEARNER_TIMED_MAX:
+            self._stage.hurry(database)
+            self._run(database, contender)
+            self._yardstick = digest_rows(self._stage, database)
+            return
         self._take(database, Subject(self._scene, 0, contender, Pass.FIRST))
         self._yardstick = self._yardstick or digest_rows(self._stage, database)
         if self._scene.total <= PER_LEARNER_SECOND_MAX:
