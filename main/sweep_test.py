@@ -1,6 +1,7 @@
 """The periodic sweep on real parts: runs spread over a worker's processes, and one that is killed."""
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 
 import pytest
 from celery import Celery
@@ -59,6 +60,21 @@ def test_runs_are_swept_at_once_by_the_processes_of_a_worker(
     assert {run: get_certified(run) for run in learners} == {
         run: [learner] for run, learner in learners.items()
     }
+
+
+def test_a_sweep_stands_in_a_queue_of_its_own_and_for_an_hour(
+    programs: Programs, broker_url: str, run: CourseRun, learns: Learns
+):
+    learns(run)
+    script = "from courses.tasks import generate_course_certificates as task; task()"
+    programs.run_command("shell", "--no-imports", "--command", script, CELERY_BROKER_URL=broker_url)
+
+    with Celery(broker=broker_url).connection_for_read() as connection:
+        message = connection.SimpleQueue("sweeps").get(timeout=10)
+
+    assert message.headers["task"] == "courses.tasks.sweep_course_run"
+    expires = datetime.fromisoformat(message.headers["expires"]) - timezone.now()
+    assert timedelta(minutes=58) < expires <= timedelta(hours=1)
 
 
 def test_as_many_at_once_as_may_be_and_held_requests_do_not_wait_for_them(

@@ -5,13 +5,15 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.contrib.admin.options import BaseModelAdmin
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.timesince import timesince, timeuntil
 
 from courses.admin.learner_run import ReadOnlyInline, ReadOnlyMixin
+from courses.api import get_certificate_grade_eligible_runs, get_runs_to_sweep
 from courses.models import CourseRun, CourseRunSweep
 from users.admin import SupportAdmin
 
@@ -36,8 +38,16 @@ class FailedFilter(admin.SimpleListFilter):
         return queryset
 
 
-class SweepColumns:
+class SweepColumns(BaseModelAdmin):
     """What a sweep came to, in a few words."""
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Add whether the run is looked at by the periodic task at all, and at the next."""
+        of_the_row = {"pk": OuterRef("course_run")}
+        eligible = get_certificate_grade_eligible_runs(timezone.now()).filter(**of_the_row)
+        awake = get_runs_to_sweep().filter(**of_the_row)
+        rows = super().get_queryset(request)
+        return rows.annotate(is_eligible=Exists(eligible), is_awake=Exists(awake))
 
     @admin.display(description="Last sweep", ordering="started_on")
     def when(self, sweep: CourseRunSweep) -> str:
@@ -70,11 +80,13 @@ class SweepColumns:
         return f"broke off: {sweep.error.replace('_', ' ')}" if sweep.error else "to its end"
 
     @admin.display(description="Next", ordering="next_sweep_on")
-    def next_sweep(self, sweep: CourseRunSweep) -> str:
+    def next_sweep(self, sweep: Any) -> str:
         now = timezone.now()
         if sweep.leased_until is not None:
             return "at work" if sweep.leased_until > now else "the one at work has died"
-        if sweep.next_sweep_on is None or sweep.next_sweep_on <= now:
+        if not sweep.is_eligible:
+            return "none: the run is closed or not live"
+        if sweep.is_awake:
             return "due"
         return f"rests for {timeuntil(sweep.next_sweep_on, now, depth=1)}"
 

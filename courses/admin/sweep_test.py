@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from courses.factories import CourseRunFactory, CourseRunSweepFactory
-from courses.models import CourseRunSweep
+from courses.models import CourseRun, CourseRunSweep
 
 pytestmark = pytest.mark.django_db
 
@@ -74,8 +74,21 @@ def test_what_comes_next(admin_client: Client, fields: dict[str, timedelta | Non
     moments = {name: value and now + value for name, value in fields.items()}
     lease = uuid.uuid4() if "leased_until" in fields else None
     sweep = CourseRunSweepFactory.create(**moments, lease=lease)
+    CourseRun.objects.update(updated_on=now - timedelta(days=1))
 
     assert f">{shown}<" in page_of_run(admin_client, sweep)
+
+
+def test_a_run_that_is_not_swept_any_more_says_so(admin_client: Client):
+    sweep = CourseRunSweepFactory.create(course_run__live=False)
+
+    assert "none: the run is closed or not live" in page_of_run(admin_client, sweep)
+
+
+def test_a_run_that_rested_and_was_changed_is_due(admin_client: Client):
+    sweep = CourseRunSweepFactory.create(next_sweep_on=timezone.now() + timedelta(hours=5))
+
+    assert ">due<" in page_of_run(admin_client, sweep)
 
 
 def test_a_run_that_was_never_swept_says_so(admin_client: Client):

@@ -11,7 +11,7 @@ from courses.models import CourseRun, CourseRunCertificate, CourseRunEnrollment,
 from openedx.constants import EDX_ENROLLMENTS_PAID_MODES
 
 # One statement with an array for the page: three of the ORM's, each with a parameter for each learner,
-# cost more than all the rest of a page in which nothing has changed.
+# cost nearly as much as all the rest of a page in which nothing has changed.
 _LOOK = """
 SELECT
     learner.user_id,

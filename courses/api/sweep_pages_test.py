@@ -1,15 +1,19 @@
 """A page of grades is worked through as a set: few statements, no needless write, one commit."""
 
 from collections import Counter
+from datetime import timedelta
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from courses.api import generate_course_run_certificates
-from courses.conftest import FAILED, PASSED, Enrolls, has_certificate
+from courses.api.request_outcomes import settle_certified
+from courses.conftest import FAILED, PASSED, Clock, Enrolls, has_certificate
 from courses.factories import (
     CertificateRequestFactory,
+    CourseRunCertificateFactory,
     CourseRunEnrollmentFactory,
     CourseRunFactory,
     CourseRunGradeFactory,
@@ -112,6 +116,20 @@ class TestStatements:
         # The one grade, the lock on its learner's certificate, and an audit row.
         assert (len(before - physical_rows()), len(physical_rows() - before)) == (2, 3)
 
+    def test_a_grade_that_changed_is_dated_anew(
+        self, run: CourseRun, enrolled: Enrolls, openedx: SimulatedOpenEdx, clock: Clock
+    ):
+        dana, other = enrolled(run), enrolled(run)
+        generate_course_run_certificates(course_run=run)
+        first = timezone.now()
+        clock.shift(timedelta(hours=1))
+        openedx.set_grade(run.courseware_id, dana.edx_username, passed=True, percent=0.95)
+
+        generate_course_run_certificates(course_run=run)
+
+        dates = dict(CourseRunGrade.objects.values_list("user", "updated_on"))
+        assert dates == {dana.pk: first + timedelta(hours=1), other.pk: first}
+
 
 class TestAMixedPage:
     def test_each_learner_gets_what_is_due(
@@ -167,6 +185,20 @@ class TestAMixedPage:
 
         statuses = dict(CertificateRequest.objects.values_list("user", "status"))
         assert statuses == {old.pk: "exists", new.pk: "created", failed.pk: "open"}
+
+    def test_a_request_whose_certificate_is_gone_by_then_stays_open(
+        self, run: CourseRun, enrolled: Enrolls
+    ):
+        gone, there = enrolled(run), enrolled(run)
+        CourseRunCertificateFactory.create(user=there, course_run=run)
+        for learner in (gone, there):
+            CertificateRequestFactory.create(user=learner, course_run=run)
+        exists = CertificateRequest.Status.EXISTS
+
+        settle_certified(run, {gone.pk: exists, there.pk: exists})
+
+        statuses = dict(CertificateRequest.objects.values_list("user", "status"))
+        assert statuses == {gone.pk: "open", there.pk: "exists"}
 
     def test_a_learner_with_a_second_account_there_is_one_learner(
         self, run: CourseRun, enrolled: Enrolls, openedx: SimulatedOpenEdx
