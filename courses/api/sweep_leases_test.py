@@ -74,7 +74,7 @@ class TestOneRun:
         openedx.wait_for_requests(1)
 
         second = sweep_aside(course_run=run)
-        with pytest.raises(RunIsSwept):
+        with pytest.raises(SweepBusy):
             generate_course_run_certificates(course_run=run, may_wait=False)
         assert openedx.request_count == 1
 
