@@ -164,7 +164,7 @@ class _OneScene:
         timings.memory_mib.append(told["memory_mib"])
 
     def _run(self, database: str, contender: Contender, **settings: str) -> dict[str, Any]:
-        by_workers = f"measure.by_workers({self._scene.pages})"
+        by_workers = "measure.by_workers()"
         call = _CALLS.get(contender, by_workers)
         told: dict[str, Any] = json.loads(
             self._stage.run(call, database, self._openedx.url, **settings)
