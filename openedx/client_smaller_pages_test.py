@@ -99,10 +99,12 @@ class TestSmaller:
         enroll(openedx, 5)
         openedx.set_fault("hang")
 
-        usernames, failure = read(make_hurried_client(openedx, page_size, timeout=0.1))
+        usernames, failure = read(make_hurried_client(openedx, page_size))
 
         assert usernames == []
         assert type(failure) is OpenEdxTimeout
+        # On a busy machine the last one is given up before it has come.
+        openedx.wait_for_requests(len(asked))
         assert sizes(openedx) == asked
 
     @pytest.mark.parametrize("fault", ["503", "close", "html", "429:0"])
