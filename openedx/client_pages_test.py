@@ -239,10 +239,11 @@ class TestAPageThatFails:
     def test_a_page_that_hangs_for_good_is_a_timeout(self, openedx: SimulatedOpenEdx):
         openedx.set_fault(Fault("hang", page=2))
 
-        pages, failure = read(make_client(openedx.url, timeout=0.2))
+        pages, failure = read(make_client(openedx.url, timeout=0.5))
 
         assert pages == PAGES[:1]
         assert type(failure) is OpenEdxTimeout
+        openedx.wait_for_requests(1 + 4)
         assert openedx.request_count == 1 + 4
 
     @pytest.mark.parametrize(

@@ -156,11 +156,12 @@ class TestTries:
 
     def test_tries_that_all_hang_are_a_timeout(self, openedx: SimulatedOpenEdx):
         openedx.set_fault("hang")
-        client = make_client(openedx.url, read_timeout=0.1)
+        client = make_client(openedx.url, read_timeout=0.2)
 
         with ends_in_time():
             client.fetch_grade(COURSE_ID, "alice")
 
+        openedx.wait_for_requests(3)
         assert openedx.request_count == 3
 
     @pytest.mark.parametrize("fault", ["503", "close"])

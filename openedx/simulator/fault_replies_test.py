@@ -170,6 +170,7 @@ def test_silence_outlasts_a_callers_patience(openedx):
     with pytest.raises(requests.exceptions.ReadTimeout):
         ask(openedx, timeout=0.1)
 
+    openedx.wait_for_requests(1)
     assert openedx.request_count == 1
 
 
