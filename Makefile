@@ -16,7 +16,9 @@ setup: .venv/.complete ## Make .venv with the pinned dependencies; quick when no
 .venv/.complete: requirements/dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed.")'
 	$(PYTHON) -m venv --clear .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/dev.txt
+	@# The file is complete; asked for dependencies again, pip may want a newer one for an extra.
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement requirements/dev.txt
+	$(BIN)/pip check --quiet --disable-pip-version-check
 	@touch $@
 
 demo: setup ## Show the way of an event, from Open edX to the certificate
