@@ -37,7 +37,7 @@ bench: setup ## Measure sweeps and the webhook for half an hour, and write docs/
 	$(BIN)/python -m benchmarks --write docs/performance.md
 
 test: setup lint ## Run every check and every test
-	$(BIN)/python -m pytest -W error --strict-markers --strict-config --cov --cov-report=term
+	$(BIN)/python -m pytest -W error --strict-markers --strict-config --numprocesses 4 --cov --cov-report=term
 
 lint: setup ## Check style, types, layers and migrations
 	$(BIN)/ruff format --check .
