@@ -95,7 +95,12 @@ def get_open_requests() -> QuerySet[CertificateRequest]:
 
 def get_free_requests(now: datetime) -> QuerySet[CertificateRequest]:
     """Return what is open and nobody works on."""
-    return get_open_requests().filter(Q(lease__isnull=True) | Q(leased_until__lte=now))
+    return get_open_requests().filter(is_free(now))
+
+
+def is_free(now: datetime) -> Q:
+    """Return which requests nobody works on at the moment `now`."""
+    return Q(lease__isnull=True) | Q(leased_until__lte=now)
 
 
 @transaction.atomic

@@ -1,0 +1,134 @@
+"""The figures that people and monitors watch: one statement each, which an index serves.
+
+An outcome is how a request was settled, with the reason where the learner was not eligible.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final, Literal
+
+from django.db.models import Count, Max, Min, Q, Sum
+from django.db.models.functions import Trunc
+from django.utils import timezone
+
+from courses.api.certificates import get_certificate_grade_eligible_runs
+from courses.api.periodic_sweeps import get_runs_to_sweep
+from courses.api.request_queue import Reason, Status, get_open_requests, is_free
+from courses.models import CertificateRequest, CourseRunSweep
+
+Unit = Literal["hour", "day"]
+STEPS: Final[dict[Unit, timedelta]] = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
+
+#: How a request can end, and which requests those are.
+OUTCOMES: Final[dict[str, Q]] = {
+    **{
+        status.value: Q(status=status) for status in (Status.CREATED, Status.EXISTS, Status.REVOKED)
+    },
+    **{
+        reason.value: Q(status=Status.NOT_ELIGIBLE, reason=reason)
+        for reason in (Reason.NOT_PASSED, Reason.NO_PAID_ENROLLMENT)
+    },
+    Status.FAILED.value: Q(status=Status.FAILED),
+}
+_COUNTS: Final = {outcome: Count("pk", filter=which) for outcome, which in OUTCOMES.items()}
+
+IS_FAILING: Final = Q(status=Status.OPEN, failing_since__isnull=False)
+BROKE_OFF: Final = Q(started_on__isnull=False) & ~Q(error="")
+HAD_FAILED_LEARNERS: Final = Q(failed_learners__gt=0)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRequests:
+    """What is held at this moment."""
+
+    count: int
+    #: When the one was made that has been held for longest; None without any.
+    oldest_on: datetime | None
+    #: How many of them Open edX could not tell about when it was last asked.
+    failing: int
+    #: How many could be taken up now: their time has come, and nobody works on them.
+    due: int
+
+
+@dataclass(frozen=True, slots=True)
+class SweepFigures:
+    """What the last sweeps of the runs came to that are still swept."""
+
+    runs: int
+    broke_off: int
+    with_failed_learners: int
+    resting: int
+    last_finished_on: datetime | None
+    #: By the last sweep of each run.
+    certificates_created: int
+
+
+def read_open_requests() -> OpenRequests:
+    """Return what is held now."""
+    now = timezone.now()
+    return OpenRequests(
+        **get_open_requests().aggregate(
+            count=Count("pk"),
+            oldest_on=Min("created_on"),
+            failing=Count("pk", filter=IS_FAILING),
+            due=Count("pk", filter=is_due(now)),
+        )
+    )
+
+
+def is_due(now: datetime) -> Q:
+    """Return which requests could be taken up at the moment `now`."""
+    return Q(status=Status.OPEN, next_attempt_on__lte=now) & is_free(now)
+
+
+def count_settled(since: datetime) -> dict[str, int]:
+    """Return how many requests were settled from then on, by outcome; each outcome is there."""
+    return CertificateRequest.objects.filter(settled_on__gte=since).aggregate(**_COUNTS)
+
+
+def count_settled_by(unit: Unit, since: datetime) -> list[tuple[datetime, dict[str, int]]]:
+    """Return how many were settled in each hour or day (UTC) up to now, by outcome.
+
+    Oldest first, with a line for each, and each outcome in it.
+
+    Args:
+        unit: of what there is a line.
+        since: the moment that the first hour or day has in it; the whole of it is counted.
+    """
+    first, now = floor(since, unit), timezone.now()
+    rows = (
+        CertificateRequest.objects.filter(settled_on__gte=first)
+        .annotate(begin=Trunc("settled_on", unit, tzinfo=UTC))
+        .values("begin")
+        .annotate(**_COUNTS)
+    )
+    counted = {row.pop("begin"): row for row in rows}
+    lines = []
+    while first <= now:
+        lines.append((first, counted.get(first) or dict.fromkeys(OUTCOMES, 0)))
+        first += STEPS[unit]
+    return lines
+
+
+def floor(moment: datetime, unit: Unit) -> datetime:
+    """Return when the hour or day (UTC) began that the moment is in."""
+    hour = moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    return hour if unit == "hour" else hour.replace(hour=0)
+
+
+def read_sweep_figures() -> SweepFigures:
+    """Return how the last sweeps went of the runs that are still swept."""
+    figures = get_certificate_grade_eligible_runs(timezone.now()).aggregate(
+        runs=Count("pk"),
+        broke_off=Count("pk", filter=_of_sweep(BROKE_OFF)),
+        with_failed_learners=Count("pk", filter=_of_sweep(HAD_FAILED_LEARNERS)),
+        resting=Count("pk", filter=~Q(pk__in=get_runs_to_sweep().values("pk"))),
+        last_finished_on=Max("sweep__finished_on"),
+        certificates_created=Sum("sweep__certificates_created", default=0),
+    )
+    return SweepFigures(**figures)
+
+
+def _of_sweep(which: Q) -> Q:
+    """Return the condition on a sweep as one on the sweep's run."""
+    return Q(pk__in=CourseRunSweep.objects.filter(which).values("course_run"))
