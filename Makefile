@@ -6,7 +6,7 @@ BIN := .venv/bin
 # Linters and type checkers load the settings and touch no database.
 NO_DATABASE := DEBUG=True DATABASE_URL=postgres://nobody@localhost/none
 
-.PHONY: help setup demo serve chaos pressure bench test lint lock
+.PHONY: help setup demo serve chaos pressure bench test browser lint lock
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,8 +36,11 @@ pressure: setup ## Measure what a slow or silent Open edX costs the others, in a
 bench: setup ## Measure sweeps and the webhook for half an hour, and write docs/performance.md
 	$(BIN)/python -m benchmarks --write docs/performance.md
 
-test: setup lint ## Run every check and every test
+test: setup browser lint ## Run every check and every test; without a browser where NO_BROWSER=1
 	$(BIN)/python -m pytest -W error --strict-markers --strict-config --numprocesses 4 --cov --cov-report=term
+
+browser: setup ## Fetch a Chromium for the tests, where the machine has none
+	@$(BIN)/python -m browser
 
 lint: setup ## Check style, types, layers and migrations
 	$(BIN)/ruff format --check .

@@ -1,16 +1,21 @@
 """Fixtures for every test: the people who call, and the Open edX that is asked."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 import pytest
 from django.db import OperationalError, connection
 from pytest_django import Settings
+from pytest_django.live_server_helper import LiveServer
 from rest_framework.test import APIClient
 
+from browser import Browser, Page
+from browser.finding import is_unwanted
 from openedx.simulator import SimulatedOpenEdx
 from users.factories import UserFactory
 from users.models import User
+
+Seen = TypeVar("Seen")
 
 
 @pytest.fixture
@@ -65,3 +70,27 @@ def broken_database() -> Iterator[None]:
 
     with connection.execute_wrapper(fail):
         yield
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium, started once; without one the test fails, unless NO_BROWSER is set."""
+    if is_unwanted():
+        pytest.skip("NO_BROWSER is set")
+    with Browser() as browser:
+        yield browser
+
+
+@pytest.fixture
+def look_at(browser: Browser, live_server: LiveServer) -> Callable[..., Any]:
+    """Open a path of the site in a browser; see `Browser.look_at` for what else it takes.
+
+    The rows must be there before, and what the page says is asked of it in the steps:
+
+        heading = look_at("/admin/", lambda page: page.title(), width=375, session_cookie=cookie)
+    """
+
+    def look(path: str, steps: Callable[[Page], Seen], **window: Any) -> Seen:
+        return browser.look_at(f"{live_server.url}{path}", steps, **window)
+
+    return look
