@@ -99,10 +99,10 @@ def count_settled_by(unit: Unit, since: datetime) -> list[tuple[datetime, dict[s
     rows = (
         CertificateRequest.objects.filter(settled_on__gte=first)
         .annotate(begin=Trunc("settled_on", unit, tzinfo=UTC))
-        .values("begin")
+        .values_list("begin")
         .annotate(**_COUNTS)
     )
-    counted = {row.pop("begin"): row for row in rows}
+    counted = {begin: dict(zip(OUTCOMES, counts, strict=True)) for begin, *counts in rows}
     lines = []
     while first <= now:
         lines.append((first, counted.get(first) or dict.fromkeys(OUTCOMES, 0)))
