@@ -22,7 +22,6 @@ from courses.api.sweep_leases import (
 )
 from courses.models import CourseRun, CourseRunEnrollment
 from openedx.api import fetch_grade_pages
-from openedx.exceptions import OpenEdxError
 from users.models import User
 
 log = logging.getLogger(__name__)
@@ -118,7 +117,7 @@ class _Call:
             one_run = self._begin(run)
             try:
                 one_run.work_through(user, patient=not is_waited_for)
-            except (OpenEdxError, DatabaseFailure) as error:
+            except Exception as error:  # whatever it is, the other runs go on
                 if is_waited_for:
                     raise
                 one_run.fail(error)

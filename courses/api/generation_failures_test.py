@@ -179,6 +179,24 @@ class TestFailures:
         assert summary.failed_runs == [failing.courseware_id]
         assert has_certificate(dana, healthy)
 
+    def test_one_user_over_the_runs_survives_an_error_of_ours(self, enrolled: Enrolls):
+        failing, healthy = CourseRunFactory.create(), CourseRunFactory.create()
+        dana = enrolled(failing)
+        enrolled(healthy, user=dana)
+
+        def fail_for_the_first(execute, sql, params, many, context):
+            if "courserungrade" in sql and failing.pk in (params or ()):
+                raise ZeroDivisionError
+            return execute(sql, params, many, context)
+
+        with connection.execute_wrapper(fail_for_the_first):
+            summary = generate_course_run_certificates(user=dana)
+            with pytest.raises(ZeroDivisionError):
+                generate_course_run_certificates(user=dana, course_run=failing)
+
+        assert summary.failed_runs == [failing.courseware_id]
+        assert has_certificate(dana, healthy)
+
     @pytest.mark.parametrize("fault", ["500", "429:0", "empty-list"])
     def test_one_user_over_the_runs_is_asked_for_again(
         self, fault: str, run: CourseRun, enrolled: Enrolls, openedx: SimulatedOpenEdx
