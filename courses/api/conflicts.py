@@ -48,6 +48,16 @@ def is_contention(error: DatabaseFailure) -> bool:
     return _cause(error, "sqlstate") in _CONTENTION
 
 
+def let_lost_connection_go() -> None:
+    """Have the next statement go over a new connection where the server has closed this one.
+
+    Django looks after that between requests only, and Celery between a worker's tasks: who goes on
+    after an error must do so too. A caller's transaction is left alone; it is lost anyway.
+    """
+    if not connection.in_atomic_block:
+        connection.close_if_unusable_or_obsolete()
+
+
 def lose_patience_soon() -> None:
     """Wait for a lock no longer than a moment, until the end of the transaction."""
     with connection.cursor() as cursor:

@@ -10,7 +10,7 @@ from django.db import Error as DatabaseFailure
 from django.utils import timezone
 
 from courses.api.certificates import are_certificates_due, get_certificate_grade_eligible_runs
-from courses.api.run_sweeps import RunSweep, sweep_under_lease
+from courses.api.run_sweeps import RunSweep, give_up_lease, sweep_under_lease
 from courses.api.settling import LearnerResult, settle_kept, settle_page
 from courses.api.summaries import GenerationSummary, Progress
 from courses.api.sweep_leases import (
@@ -107,7 +107,7 @@ class _Call:
             run.refresh_from_db()
         except (DatabaseFailure, CourseRun.DoesNotExist) as error:
             self._begin(run).fail(error)
-            lease.give_up()
+            give_up_lease(run, lease)
         else:
             sweep_under_lease(self._begin(run), lease, started_on)
 

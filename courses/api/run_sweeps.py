@@ -11,7 +11,7 @@ from django.db import Error as DatabaseFailure
 from django.utils import timezone
 
 from courses.api.backoff import rest_after
-from courses.api.conflicts import describe_failure
+from courses.api.conflicts import describe_failure, let_lost_connection_go
 from courses.api.request_queue import OwnFailure
 from courses.api.rules import CertificateOutcome, GradeOutcome
 from courses.api.settling import LearnerResult, settle_kept, settle_page
@@ -69,6 +69,8 @@ class RunSweep:
 
     def fail(self, error: Exception) -> None:
         """Count and log that the run was not worked through to its end."""
+        if isinstance(error, DatabaseFailure):
+            let_lost_connection_go()
         for summary in (self.total, self.counts):
             summary.failed_runs.append(self.run.courseware_id)
         log.error(
@@ -165,17 +167,24 @@ def sweep_under_lease(sweep: RunSweep, lease: SweepLease, started_on: datetime) 
         # What came of the run is for the other to tell.
         sweep.fail(overtaken)
     finally:
-        _give_up(sweep, lease, result)
+        give_up_lease(sweep.run, lease, **result)
 
 
-def _give_up(sweep: RunSweep, lease: SweepLease, result: dict[str, Any]) -> None:
+def give_up_lease(run: CourseRun, lease: SweepLease, **result: Any) -> None:
+    """Give up the lease and keep what came of the sweep; where the database fails, log that.
+
+    Args:
+        run: of the sweep.
+        lease: runs out by itself where it can't be given up.
+        **result: the columns that tell of the sweep.
+    """
     try:
         lease.give_up(**result)
     except DatabaseFailure as error:
-        # The lease runs out by itself.
+        let_lost_connection_go()
         log.error(  # noqa: TRY400 - its text can hold values
             "what came of a sweep was not kept",
-            extra={"course_id": sweep.run.courseware_id, **describe_failure(error)},
+            extra={"course_id": run.courseware_id, **describe_failure(error)},
         )
 
 

@@ -151,6 +151,29 @@ def test_a_database_that_does_not_take_the_result_fails_no_other_run(
     assert has_certificate(lucky, other)
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_is_away_for_a_moment_fails_no_other_run(run: CourseRun, enrolled: Enrolls):
+    other = CourseRunFactory.create()
+    enrolled(run)
+    lucky = enrolled(other)
+    lost = []
+
+    def lose_from_the_claim_to_its_end(execute, sql, params, many, context):
+        is_read_again = sql.startswith('SELECT "courses_courserun"."id"') and params == (run.pk,)
+        is_given_up = sql.startswith('UPDATE "courses_courserunsweep" SET "lease" = NULL')
+        if is_read_again or (is_given_up and len(lost) == 1):
+            lost.append(sql)
+            raise OperationalError("the connection was lost")
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(lose_from_the_claim_to_its_end):
+        summary = generate_course_run_certificates()
+
+    assert len(lost) == 2
+    assert summary.failed_runs == [run.courseware_id]
+    assert has_certificate(lucky, other)
+
+
 def test_a_question_about_one_learner_is_no_sweep(run: CourseRun, enrolled: Enrolls):
     dana = enrolled(run)
 
