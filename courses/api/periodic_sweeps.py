@@ -3,9 +3,11 @@
 from datetime import datetime, timedelta
 from typing import Final
 
+from django.conf import settings
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
+from courses.api.backoff import SWEEP_PERIOD
 from courses.api.certificates import get_certificate_grade_eligible_runs
 from courses.api.generation import generate_course_run_certificates
 from courses.api.sweep_leases import NoPlaceToSweep, RunIsSwept, wait_for_others
@@ -22,8 +24,10 @@ def get_runs_to_sweep() -> QuerySet[CourseRun]:
     A run rests whose sweeps have found nothing new for a while (`backoff.rest_after`), so that the
     cost follows the activity and not the catalogue. It is woken by what can earn a certificate
     without a word of Open edX: the date for them comes, the run or an enrollment in it is changed.
+    One that closes for certificates before it has rested does not rest: nobody would ask again.
     """
     now = timezone.now()
+    window = timedelta(days=settings.CERTIFICATE_CREATION_WINDOW_IN_DAYS)
     changed_enrollments = CourseRunEnrollment.all_objects.filter(
         run=OuterRef("pk"), updated_on__gt=OuterRef("sweep__started_on") - MARGIN
     )
@@ -35,6 +39,8 @@ def get_runs_to_sweep() -> QuerySet[CourseRun]:
             certificate_available_date__gt=F("sweep__started_on"),
             certificate_available_date__lte=now,
         )
+        # By the first periodic task after the rest.
+        | Q(certificate_available_date__lte=F("sweep__next_sweep_on") + SWEEP_PERIOD - window)
         | Exists(changed_enrollments)
     )
     return (

@@ -93,6 +93,22 @@ class TestHowLong:
         assert first <= 24
         assert after[0] == first + 1
 
+    def test_a_run_that_is_about_to_close_is_asked_until_it_is_closed(
+        self, run: CourseRun, enrolled: Enrolls, openedx: SimulatedOpenEdx, hours: Hours, settings
+    ):
+        dana = enrolled(run, **FAILED)
+        settings.CERTIFICATE_CREATION_WINDOW_IN_DAYS = 8
+        # It closes in the middle of what would be a rest of a day.
+        hours(24 * 5)
+        closes = run.certificate_available_date + 8 * DAY
+        left = int((closes - timezone.now()) / HOUR)
+        hours(left - 3)
+        openedx.set_grade(run.courseware_id, dana.edx_username, **PASSED)
+
+        hours(6)
+
+        assert has_certificate(dana, run)
+
     @pytest.mark.parametrize(("longest", "gap"), [(0, 1), (1, 1), (6, 6)])
     def test_how_long_it_rests_at_most_is_a_setting(
         self, longest: float, gap: int, run: CourseRun, enrolled: Enrolls, hours: Hours, settings
@@ -156,6 +172,23 @@ class TestWhatWakesARun:
 
         clock.shift(timedelta(seconds=1))
         assert list(get_runs_to_sweep()) == [run]
+
+    def test_that_it_closes_before_it_has_rested(
+        self, run: CourseRun, enrolled: Enrolls, clock: Clock, settings
+    ):
+        enrolled(run)
+        started_on = quiet(run)
+        window = timedelta(days=settings.CERTIFICATE_CREATION_WINDOW_IN_DAYS)
+
+        CourseRun.objects.update(certificate_available_date=started_on + 25 * HOUR - window)
+        assert list(get_runs_to_sweep()) == []
+
+        # The next periodic task after the rest would come too late.
+        CourseRun.objects.update(certificate_available_date=started_on + 23.5 * HOUR - window)
+        assert list(get_runs_to_sweep()) == [run]
+
+        clock.shift(24 * HOUR)
+        assert list(get_runs_to_sweep()) == []
 
     def test_a_change_of_the_run(self, run: CourseRun, enrolled: Enrolls, clock: Clock):
         enrolled(run)
