@@ -1,6 +1,7 @@
 """Starts production's programs as processes of their own, and kills them; for tests."""
 
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -9,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from string import Template
 from types import TracebackType
 from typing import Self
 
@@ -18,6 +20,7 @@ from django.conf import settings
 PATIENCE_SECONDS = 60
 LOOK_SECONDS = 0.05
 WEBHOOK_PATH = "/api/openedx_webhook/certificate/"
+PROCFILE = settings.BASE_DIR / "Procfile"
 
 
 def wait_until(condition: Callable[[], object], explain: Callable[[], str] = str) -> None:
@@ -38,6 +41,12 @@ def find_free_port() -> int:
         sock.bind(("127.0.0.1", 0))
         port: int = sock.getsockname()[1]
         return port
+
+
+def read_procfile() -> dict[str, str]:
+    """Return the commands of the site's programs, by their names."""
+    lines = PROCFILE.read_text().splitlines()
+    return {name: command.strip() for name, _, command in (line.partition(":") for line in lines)}
 
 
 @dataclass(frozen=True)
@@ -96,6 +105,13 @@ class WebServer(Program):
         except requests.ConnectionError:
             return None
 
+    def wait_until_it_answers(self) -> None:
+        """Return once it does; raise RuntimeError where it ends instead."""
+        # The port opens when a worker is ready.
+        wait_until(lambda: self.post({}) is not None or not self.is_running, lambda: self.words)
+        if not self.is_running:
+            raise RuntimeError(f"The web server has ended:\n{self.words}")
+
 
 class Programs:
     """Starts programs with one environment; what still runs at the end of the block is killed."""
@@ -119,21 +135,26 @@ class Programs:
             program.kill()
 
     def start_web_server(self, **environment: str) -> WebServer:
-        """Serve the site by granian, and return once it answers."""
+        """Serve the site by a small granian, and return once it answers."""
         port = find_free_port()
         program = self._start(
             *("granian", "--interface", "wsgi", "main.wsgi:application", "--port", str(port)),
             *("--workers", "1", "--blocking-threads", "16"),
             environment=environment,
         )
-        server = WebServer(program.process, program.log, f"http://127.0.0.1:{port}", self.token)
-        # The port opens when the worker is ready.
-        wait_until(
-            lambda: server.post({}) is not None or not server.is_running, lambda: server.words
-        )
-        if not server.is_running:
-            raise RuntimeError(f"The web server has ended:\n{server.words}")
+        server = self._serving(program, port)
+        server.wait_until_it_answers()
         return server
+
+    def start_web_server_of_procfile(self, **environment: str) -> WebServer:
+        """Serve the site as the Procfile says; it may not answer yet on return."""
+        port = find_free_port()
+        return self._serving(self.start_of_procfile("web", PORT=str(port), **environment), port)
+
+    def start_of_procfile(self, name: str, **environment: str) -> Program:
+        """Start a program that the Procfile names, as it says."""
+        command = Template(read_procfile()[name]).substitute(environment)
+        return self._start(*shlex.split(command), environment=environment)
 
     def start_worker(self, *options: str, **environment: str) -> Program:
         """Start a Celery worker; what is in the broker's queue waits until it is ready."""
@@ -164,6 +185,9 @@ class Programs:
         if program.wait() != 0:
             raise RuntimeError(f"{arguments} failed:\n{program.words}")
         return program.words
+
+    def _serving(self, program: Program, port: int) -> WebServer:
+        return WebServer(program.process, program.log, f"http://127.0.0.1:{port}", self.token)
 
     def _start(self, *command: str, environment: Mapping[str, str]) -> Program:
         log = self._folder / f"{len(self._started)}-{command[0]}.log"
