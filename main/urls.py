@@ -16,4 +16,5 @@ urlpatterns = [
     path("oauth2/", include((oauth2_urlpatterns, "oauth2_provider"))),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/", include("openedx.urls")),
+    path("certificate/", include("courses.urls")),
 ]

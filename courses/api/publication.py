@@ -1,0 +1,80 @@
+"""What anybody may know of a certificate who has its address."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, date
+from enum import StrEnum
+from uuid import UUID
+
+from django.utils import timezone
+
+from courses.models import CourseRunCertificate, CourseRunCertificateDeletion
+
+# A name that holds an address is none: some learners have put theirs there.
+_ADDRESS = re.compile(r"\S@\S")
+
+
+class Absence(StrEnum):
+    """Why there is no certificate to show."""
+
+    UNKNOWN = "unknown"
+    REVOKED = "revoked"
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedCertificate:
+    """A valid certificate, without anything about the learner but the name.
+
+    `learner_name` is empty where the learner has none; the user name, which can be an e-mail
+    address, never takes its place.
+    """
+
+    uuid: UUID
+    link: str
+    learner_name: str
+    course_title: str
+    readable_id: str
+    run_title: str
+    course_id: str
+    issue_date: date
+
+
+def find_published_certificate(uuid: UUID) -> PublishedCertificate | Absence:
+    """Return the certificate as everybody may see it, or why nobody may.
+
+    One that an administrator has revoked and one that a grade of 0.0 has deleted are the same to
+    others: whom it was shown to shall see that it does not hold, and not why. One that is not
+    issued yet is unknown.
+    """
+    certificate = (
+        CourseRunCertificate.all_objects.filter(uuid=uuid)
+        .select_related("user", "course_run__course")
+        .only(
+            *("uuid", "is_revoked", "issue_date", "user__name"),
+            *("course_run__title", "course_run__courseware_id"),
+            *("course_run__course__title", "course_run__course__readable_id"),
+        )
+        .first()
+    )
+    if certificate is None:
+        was_deleted = CourseRunCertificateDeletion.objects.filter(certificate_uuid=uuid).exists()
+        return Absence.REVOKED if was_deleted else Absence.UNKNOWN
+    if certificate.is_revoked:
+        return Absence.REVOKED
+    if certificate.issue_date is None or certificate.issue_date > timezone.now():
+        return Absence.UNKNOWN
+    run, course = certificate.course_run, certificate.course_run.course
+    return PublishedCertificate(
+        uuid=certificate.uuid,
+        link=certificate.link,
+        learner_name=_get_public_name(certificate.user.name),
+        course_title=course.title,
+        readable_id=course.readable_id,
+        run_title=run.title,
+        course_id=run.courseware_id,
+        issue_date=timezone.localdate(certificate.issue_date, UTC),
+    )
+
+
+def _get_public_name(name: str) -> str:
+    return "" if _ADDRESS.search(name) else " ".join(name.split())

@@ -1,0 +1,149 @@
+"""The certificate's page, for everybody who has its address."""
+
+import logging
+from typing import Any
+from unicodedata import east_asian_width
+from uuid import UUID
+
+from django.db import Error as DatabaseFailure
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.template.loader import render_to_string
+from django.templatetags.static import static
+from django.urls import reverse
+from django.utils.cache import patch_vary_headers
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_safe
+
+from courses.api.conflicts import describe_failure
+from courses.api.publication import Absence, PublishedCertificate, find_published_certificate
+from courses.negotiation import wants_json
+
+log = logging.getLogger(__name__)
+
+# Seconds in which one who has just seen a certificate may not see that it is revoked.
+CACHE_SECONDS = 60
+NO_NAME = "A learner of MITx Online"
+# Letters from which on a name or a title is set smaller.
+LONG, LONGEST = 32, 80
+UNAVAILABLE = "unavailable"
+# For each reason why there is no certificate to show: the status, and what is said.
+ABSENT = {
+    Absence.UNKNOWN: (
+        404,
+        "There is no certificate at this address",
+        "Please check that the address is complete. It is printed on the certificate, and ends in "
+        "a code of 32 digits and letters with hyphens between them.",
+    ),
+    Absence.REVOKED: (
+        410,
+        "This certificate is no longer valid",
+        "MITx Online issued a certificate at this address, and has revoked it. It certifies "
+        "nothing any more.",
+    ),
+    UNAVAILABLE: (
+        503,
+        "The certificate can't be shown at the moment",
+        "Our database does not answer. That says nothing about the certificate. Please try again "
+        "in a minute.",
+    ),
+}
+
+
+# Nothing is changed here, so a POST is a 405 whatever token of a form it carries.
+@csrf_exempt
+@require_safe
+def certificate_page(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """Show the certificate to everybody: a page to read, share and print, or JSON.
+
+    No session is asked for and no cookie set: the page is the same for all.
+    """
+    # 200: it is valid. 404: there is none, or not yet. 410: it was revoked. 503: our database
+    # failed, and whoever verifies a certificate must not take that for one of the others.
+    try:
+        found = find_published_certificate(uuid)
+    except DatabaseFailure as failure:
+        log.error("database failed", extra=describe_failure(failure))  # noqa: TRY400
+        return _tell_absence(request, UNAVAILABLE)
+    if isinstance(found, Absence):
+        return _tell_absence(request, found)
+    return _show(request, found)
+
+
+@csrf_exempt
+@require_safe
+def misspelt_certificate_page(request: HttpRequest, word: str) -> HttpResponse:
+    """Lead from another spelling of a certificate's uuid to its page; else there is none."""
+    try:
+        uuid = UUID(word)
+    except ValueError:
+        return _tell_absence(request, Absence.UNKNOWN)
+    query = request.META.get("QUERY_STRING")
+    return HttpResponseRedirect(
+        reverse("certificate", args=[uuid]) + (f"?{query}" if query else "")
+    )
+
+
+def _show(request: HttpRequest, certificate: PublishedCertificate) -> HttpResponse:
+    address = request.build_absolute_uri(certificate.link)
+    if wants_json(request):
+        response: HttpResponse = _json(_describe(certificate, address), 200)
+    else:
+        name = certificate.learner_name or NO_NAME
+        context = {
+            "certificate": certificate,
+            "name": name,
+            "name_length": _measure(name),
+            "title_length": _measure(certificate.course_title),
+            "run_title_length": _measure(certificate.run_title),
+            "course_id_length": _measure(certificate.course_id),
+            "address": address,
+            "image": request.build_absolute_uri(static("courses/share.png")),
+        }
+        response = HttpResponse(render_to_string("courses/certificate.html", context))
+    return _finish(response, f"public, max-age={CACHE_SECONDS}")
+
+
+def _measure(text: str) -> str:
+    """Return the class of style for a text of this length: one sheet has to hold the longest."""
+    width = sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)
+    return "short" if width <= LONG else "long" if width <= LONGEST else "longest"
+
+
+def _describe(certificate: PublishedCertificate, address: str) -> dict[str, Any]:
+    return {
+        "uuid": certificate.uuid,
+        "status": "valid",
+        "name": certificate.learner_name or None,
+        "course": {"title": certificate.course_title, "readable_id": certificate.readable_id},
+        "course_run": {"title": certificate.run_title, "course_id": certificate.course_id},
+        "issue_date": certificate.issue_date,
+        "link": address,
+    }
+
+
+def _tell_absence(request: HttpRequest, absence: str) -> HttpResponse:
+    status, heading, explanation = ABSENT[absence]
+    if wants_json(request):
+        response: HttpResponse = _json({"status": absence, "error": heading}, status)
+    else:
+        response = HttpResponse(
+            render_to_string(
+                "courses/certificate_absent.html",
+                {"heading": heading, "explanation": explanation},
+            ),
+            status=status,
+        )
+    # It can be issued, or given back, the moment after.
+    return _finish(response, "no-cache")
+
+
+def _json(content: dict[str, Any], status: int) -> JsonResponse:
+    return JsonResponse(content, status=status, json_dumps_params={"ensure_ascii": False})
+
+
+def _finish(response: HttpResponse, cache_control: str) -> HttpResponse:
+    response["Cache-Control"] = cache_control
+    # The learner decides who gets the address; no search engine tells of it.
+    response["X-Robots-Tag"] = "noindex"
+    patch_vary_headers(response, ["Accept"])
+    return response
