@@ -9,12 +9,17 @@ from celery.signals import beat_init, setup_logging, worker_init
 from django.core.exceptions import ImproperlyConfigured
 
 from main.checks import refuse_what_can_not_work
+from main.task_log import TaskLog
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "main.settings")
 
 app = Celery("mitxonline")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+# Kept: Celery holds its listeners loosely.
+_task_log = TaskLog()
+_task_log.connect()
 
 
 @setup_logging.connect

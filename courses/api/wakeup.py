@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from contextvars import Context, copy_context
 
 from celery import current_app
 from django.conf import settings
@@ -35,8 +36,11 @@ class _Bell:
         self._lock = threading.Lock()
         self._rung = threading.Event()
         self._thread: threading.Thread | None = None
+        # Of whoever rang last: the log follows an event to the worker by what is bound there.
+        self._context = Context()
 
     def ring(self) -> None:
+        self._context = copy_context()
         self._rung.set()
         with self._lock:
             # Started on first use, and again in a process that was forked since.
@@ -47,13 +51,17 @@ class _Bell:
     def _send(self) -> None:
         while self._rung.wait():
             self._rung.clear()
-            try:
-                current_app.send_task(TASK, expires=EXPIRES_AFTER, retry=False)
-            except (OperationalError, OSError) as error:
-                log.warning(
-                    "no worker was woken; the periodic task will see the request",
-                    extra={"error": type(error).__name__},
-                )
+            # A copy, since a context can be entered by one thread at a time.
+            self._context.copy().run(self._send_one)
+
+    def _send_one(self) -> None:
+        try:
+            current_app.send_task(TASK, expires=EXPIRES_AFTER, retry=False)
+        except (OperationalError, OSError) as error:
+            log.warning(
+                "no worker was woken; the periodic task will see the request",
+                extra={"error": type(error).__name__},
+            )
 
 
 _bell = _Bell()

@@ -2,8 +2,10 @@
 
 import logging
 import threading
+from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import cast
 
 from celery import current_app
@@ -45,9 +47,9 @@ class PeriodicTasks:
 
     def start(self, is_told_to_end: threading.Event) -> None:
         """Run them in a thread, which ends with the process: each task can be cut off anywhere."""
-        threading.Thread(
-            target=self._run, args=(is_told_to_end,), name="periodic-tasks", daemon=True
-        ).start()
+        # With what the command has bound for its lines in the log.
+        run = partial(copy_context().run, self._run, is_told_to_end)
+        threading.Thread(target=run, name="periodic-tasks", daemon=True).start()
 
     def run_due(self) -> None:
         """Run what is due by now."""

@@ -74,14 +74,11 @@ class Command(BaseCommand):
             PeriodicTasks(without=TASK).start(is_told)
             while not is_told.is_set():
                 try:
-                    summary = process_requests(is_over=is_told.is_set)
+                    process_requests(is_over=is_told.is_set)
                 except DatabaseFailure as error:
                     log.error(  # noqa: TRY400 - its text can hold a learner's values
                         "database failed; trying again", extra=describe_failure(error)
                     )
-                else:
-                    if summary.taken_up:
-                        log.info("pass over certificate requests finished", extra=summary.as_dict())
                 close_old_connections()
                 is_told.wait(WATCH_SECONDS)
         self.stdout.write("Ended.")
