@@ -24,6 +24,7 @@ from openedx.exceptions import (
     OpenEdxUnreachable,
 )
 from openedx.grades import EdxGrade, RefusedGrade, parse_grade
+from openedx.metrics import Question, counted_question
 from openedx.paging import PageWalk
 
 RETRIES: Final = 2
@@ -111,7 +112,7 @@ class OpenEdxClient:
             )
             return read_only_grade(answer, course_id, username)
 
-        return self._ask_patiently(ask) if patient else self._ask_in_time(ask)
+        return self._ask_patiently("grade", ask) if patient else self._ask_in_time("grade", ask)
 
     def iter_grade_pages(
         self, course_id: str, *, patient: bool = True, wait: Wait | None = None
@@ -139,9 +140,9 @@ class OpenEdxClient:
 
         while True:
             if patient:
-                records, following = self._ask_patiently(ask, wait, walk.note_failure)
+                records, following = self._ask_patiently("page", ask, wait, walk.note_failure)
             else:
-                records, following = self._ask_in_time(ask)
+                records, following = self._ask_in_time("page", ask)
             # A page without a learner is one, too.
             for start in range(0, len(records) or 1, size):
                 part = records[start : start + size]
@@ -179,12 +180,12 @@ class OpenEdxClient:
     def _grades_url(self, course_id: str) -> str:
         return f"{self._base}/api/grades/v1/courses/{quote(course_id, safe='')}/"
 
-    def _ask_in_time(self, ask: Callable[[Deadline], Read]) -> Read:
-        margin = 2 * self._connect_timeout
-        return ask(Deadline(self._settings.timeout, retry_margin=margin))
+    def _ask_in_time(self, question: Question, ask: Callable[[Deadline], Read]) -> Read:
+        return self._ask(question, ask, retry_margin=2 * self._connect_timeout)
 
     def _ask_patiently(
         self,
+        question: Question,
         ask: Callable[[Deadline], Read],
         wait: Wait | None = None,
         note_failure: Callable[[OpenEdxError], None] = lambda _: None,
@@ -194,7 +195,7 @@ class OpenEdxClient:
         for retry in range(PAGE_RETRIES + 1):
             try:
                 # The tries are counted here, so each is a single one.
-                return ask(Deadline(self._settings.timeout, retry_margin=None))
+                return self._ask(question, ask, retry_margin=None)
             except OpenEdxError as error:
                 seconds = error.retry_after
                 if seconds is None:
@@ -205,6 +206,12 @@ class OpenEdxClient:
                     raise
                 note_failure(error)
         raise AssertionError("the last try returns or raises")
+
+    def _ask(
+        self, question: Question, ask: Callable[[Deadline], Read], *, retry_margin: float | None
+    ) -> Read:
+        with counted_question(question):
+            return ask(Deadline(self._settings.timeout, retry_margin=retry_margin))
 
     def _get(
         self, url: str, parameters: dict[str, str] | None, deadline: Deadline, *, at_most: int

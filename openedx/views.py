@@ -14,6 +14,7 @@ from courses.api import CertificateOutcome, create_local_enrollment, request_cer
 from courses.models import CourseRun
 from openedx.authentication import BearerTokenAuthentication
 from openedx.constants import EDX_ENROLLMENT_AUDIT_MODE
+from openedx.event_outcomes import counts_events
 from openedx.events import read_event, takes_json_events
 from openedx.exceptions import NotKnownHere
 from openedx.serializers import CertificateEventSerializer, EnrollmentEventSerializer
@@ -38,6 +39,7 @@ _CERTIFICATE_REPLIES: dict[CertificateOutcome, dict[str, str]] = {
 }
 
 
+@counts_events("certificate")
 @extend_schema(exclude=True)
 @api_view(["POST"])
 @takes_json_events
@@ -62,6 +64,7 @@ def edx_certificate_webhook(request: Request) -> Response:
     return Response(_CERTIFICATE_REPLIES[outcome])
 
 
+@counts_events("enrollment")
 @extend_schema(exclude=True)
 @api_view(["POST"])
 @takes_json_events
