@@ -1,0 +1,140 @@
+"""The figures of the held requests, the pause and the sweeps, as metrics.
+
+Read from the database when they are asked for: whoever tells them, all processes tell the same.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Self
+
+from django.utils import timezone
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+
+from courses.api.figures import (
+    OpenRequests,
+    SweepFigures,
+    count_settled,
+    read_open_requests,
+    read_sweep_figures,
+)
+from courses.api.pause import find_pause
+from courses.models import OpenEdxPause
+
+_PREFIX = "mitxonline_certificate"
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What the database says at one moment."""
+
+    read_on: datetime
+    requests: OpenRequests
+    #: By outcome, of the last 24 hours.
+    settled: dict[str, int]
+    pause: OpenEdxPause
+    sweeps: SweepFigures
+
+    @classmethod
+    def read(cls) -> Self:
+        """Read them, by four statements. Raises Django's database errors."""
+        now = timezone.now()
+        return cls(
+            read_on=now,
+            requests=read_open_requests(),
+            settled=count_settled(now - _DAY),
+            pause=find_pause(),
+            sweeps=read_sweep_figures(),
+        )
+
+
+def describe(figures: Figures | None) -> Iterator[Metric]:
+    """Yield the figures as metrics; where there are none, only that the database did not answer."""
+    yield _gauge("database_up", "1 where the database answered, else 0.", figures is not None)
+    if figures is None:
+        return
+    yield from _describe_requests(figures)
+    yield from _describe_pause(figures.pause)
+    yield from _describe_sweeps(figures.sweeps)
+
+
+def _describe_requests(figures: Figures) -> Iterator[Metric]:
+    requests = figures.requests
+    held_for = figures.read_on - requests.oldest_on if requests.oldest_on else timedelta()
+    yield _gauge("open_requests", "Requests that are held and not settled.", requests.count)
+    yield _gauge(
+        "open_requests_due", "Open requests that a worker could take up now.", requests.due
+    )
+    yield _gauge(
+        "open_requests_failing",
+        "Open requests that Open edX could not tell about when it was last asked.",
+        requests.failing,
+    )
+    yield _gauge(
+        "oldest_open_request_age_seconds",
+        "How long the oldest open request has been held; 0 without any.",
+        max(held_for.total_seconds(), 0.0),
+    )
+    settled = GaugeMetricFamily(
+        f"{_PREFIX}_requests_settled_last_day",
+        "Requests settled in the last 24 hours, by outcome.",
+        labels=["outcome"],
+    )
+    for outcome, number in figures.settled.items():
+        settled.add_metric([outcome], number)
+    yield settled
+
+
+def _describe_pause(pause: OpenEdxPause) -> Iterator[Metric]:
+    yield _gauge(
+        "openedx_paused",
+        "1 while Open edX is down and asked by a probe alone, else 0.",
+        pause.is_on,
+    )
+    if pause.since is not None:
+        yield _gauge(
+            "openedx_paused_since_timestamp_seconds",
+            "When the pause began, in seconds since 1970; absent without one.",
+            pause.since.timestamp(),
+        )
+    yield _gauge(
+        "openedx_failures_in_a_row",
+        "Questions that failed in a row because Open edX is down.",
+        pause.failures,
+    )
+
+
+def _describe_sweeps(sweeps: SweepFigures) -> Iterator[Metric]:
+    yield _gauge("sweep_runs", "Course runs that are swept.", sweeps.runs)
+    yield _gauge(
+        "sweep_runs_resting",
+        "Of the swept runs, those that the next sweep leaves out.",
+        sweeps.resting,
+    )
+    yield _gauge(
+        "sweep_runs_broken_off",
+        "Of the swept runs, those whose last sweep broke off.",
+        sweeps.broke_off,
+    )
+    yield _gauge(
+        "sweep_runs_with_failed_learners",
+        "Of the swept runs, those with learners whose grade the database did not take.",
+        sweeps.with_failed_learners,
+    )
+    yield _gauge(
+        "sweep_certificates_created",
+        "Certificates that the last sweep of each swept run found missing, and created.",
+        sweeps.certificates_created,
+    )
+    if sweeps.last_finished_on is not None:
+        yield _gauge(
+            "sweep_last_finished_timestamp_seconds",
+            "When a sweep of a run ended last, in seconds since 1970; absent before the first.",
+            sweeps.last_finished_on.timestamp(),
+        )
+
+
+def _gauge(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(f"{_PREFIX}_{name}", text, value=float(value))
