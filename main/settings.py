@@ -14,7 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 from kombu import Queue
 
 import embedded_postgres
-from main import logs
+from main import logs, metric_files
 
 env = environ.Env()
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -178,7 +178,8 @@ INSTALLED_APPS = [
     "main",
 ]
 MIDDLEWARE = [
-    # The first, so that every answer has its line in the log.
+    "main.machines.AnswerMachinesFirst",
+    # Before all others, so that every answer to a person or to the plugin has its line in the log.
     "main.request_log.RequestLogMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -261,6 +262,15 @@ OAUTH2_PROVIDER = {
     # Tokens are stored as hashes: a stolen backup opens nothing.
     "COMPLIANT_BCP_RFC9700_TOKEN_STORAGE": True,
 }
+
+# --- Metrics -------------------------------------------------------------------------------------
+
+# Whoever reads /metrics shows it; without one there is no such page.
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+# A folder that all processes of the site share. Without one each tells of what it counted itself.
+METRICS_DIR = env.str("METRICS_DIR", default="")
+if METRICS_DIR:
+    metric_files.share(METRICS_DIR)
 
 # --- Logs ---------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Where each address leads."""
+"""Where each address leads, but those of `main.machines`."""
 
 from django.contrib import admin
 from django.urls import include, path

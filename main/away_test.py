@@ -1,0 +1,96 @@
+"""What machines are told, by a process as in production, while the database is away or frozen."""
+
+from collections.abc import Iterator
+
+import pytest
+import requests
+from django.db import connection
+from prometheus_client.parser import text_string_to_metric_families
+
+from main.bottleneck import Bottleneck, bottleneck_before
+from main.processes import Programs, WebServer
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+METRICS_TOKEN = "a-token-that-nobody-guesses"
+# More than any of the answers may take; a test that comes near it has failed.
+PATIENCE_SECONDS = 20
+
+
+@pytest.fixture
+def database() -> Iterator[Bottleneck]:
+    """What stands before the tests' database."""
+    with bottleneck_before(connection.settings_dict) as bottleneck:
+        yield bottleneck
+
+
+@pytest.fixture
+def site(production: dict[str, str], programs: Programs, database: Bottleneck) -> WebServer:
+    """A web server that reaches its database through the bottleneck."""
+    url = production["DATABASE_URL"].replace(
+        f":{connection.settings_dict['PORT']}/", f":{database.port}/"
+    )
+    return programs.start_web_server(DATABASE_URL=url, METRICS_TOKEN=METRICS_TOKEN)
+
+
+def ask(site: WebServer, address: str) -> requests.Response:
+    return requests.get(
+        site.url + address,
+        headers={"Authorization": f"Bearer {METRICS_TOKEN}"},
+        timeout=PATIENCE_SECONDS,
+    )
+
+
+def scrape(site: WebServer) -> dict[str, float]:
+    """Return all series of the page, by name and label values."""
+    reply = ask(site, "/metrics")
+    assert reply.status_code == 200
+    return {
+        " ".join([sample.name.removeprefix("mitxonline_certificate_"), *sample.labels.values()]): (
+            sample.value
+        )
+        for family in text_string_to_metric_families(reply.text)
+        for sample in family.samples
+    }
+
+
+@pytest.mark.parametrize("how", ["freeze", "fall_away"])
+def test_without_its_database_the_site_lives_and_is_not_ready_and_says_so(
+    site: WebServer, database: Bottleneck, how: str
+):
+    assert ask(site, "/healthz/ready").status_code == 200
+    assert scrape(site)["database_up"] == 1
+
+    getattr(database, how)()
+
+    ready = ask(site, "/healthz/ready")
+    assert ready.status_code == 503
+    assert ready.json() == {
+        "status": "not ready",
+        # The migrations were found applied before, and are not looked for again.
+        "checks": {"database": "no answer", "migrations": "ok", "openedx": "unknown"},
+    }
+    assert ask(site, "/healthz/live").status_code == 200
+    told = scrape(site)
+    assert told["database_up"] == 0
+    assert "open_requests" not in told
+    assert told["events_total invalid certificate"] == 1
+
+
+def test_a_database_that_is_frozen_for_long_is_asked_by_few_and_when_it_thaws_all_is_well(
+    site: WebServer, database: Bottleneck
+):
+    assert ask(site, "/healthz/ready").status_code == 200
+    database.freeze()
+    # Were each asked anew, the fifth would find no connection left, and the site none for hours.
+    for _ in range(3):
+        assert ask(site, "/healthz/ready").status_code == 503
+
+    database.thaw()
+
+    assert ask(site, "/healthz/ready").json()["checks"] == {
+        "database": "ok",
+        "migrations": "ok",
+        "openedx": "ok",
+    }
+    assert scrape(site)["database_up"] == 1

@@ -1,0 +1,152 @@
+"""Whether the site is alive, and ready for requests: for load balancers and for whoever watches.
+
+Neither names an address, a version or an error's text: everybody may ask.
+"""
+
+import logging
+import threading
+from concurrent.futures import wait
+from http import HTTPStatus
+from typing import Final
+
+from celery import current_app
+from django.conf import settings
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+from health_check import Database, HealthCheck
+from health_check.exceptions import ServiceReturnedUnexpectedResult, ServiceWarning
+
+from courses.api.pause import find_pause
+from main.impatience import SharedQuestion
+
+log = logging.getLogger(__name__)
+
+# Seconds; a load balancer waits about five.
+PATIENCE_SECONDS: Final = 3.0
+BROKER_PATIENCE_SECONDS: Final = 2
+OK: Final = "ok"
+
+
+class Broker(HealthCheck):
+    """The broker takes connections."""
+
+    def run(self) -> None:
+        options = {
+            "socket_connect_timeout": BROKER_PATIENCE_SECONDS,
+            "socket_timeout": BROKER_PATIENCE_SECONDS,
+        }
+        with current_app.connection_for_write(
+            connect_timeout=BROKER_PATIENCE_SECONDS, transport_options=options
+        ) as broker:
+            broker.connect()
+
+
+class Migrations(HealthCheck):
+    """All migrations of this release are applied; once they are, they are not looked for again."""
+
+    _were_applied = False
+
+    def run(self) -> None:
+        if self._were_applied:
+            return
+        executor = MigrationExecutor(connection)
+        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+            raise ServiceReturnedUnexpectedResult("not applied")
+        self._were_applied = True
+
+
+class OpenEdx(HealthCheck):
+    """Open edX is asked as ever. Where it isn't, that is a warning: events are held all the same."""
+
+    def run(self) -> None:
+        pause = find_pause()
+        if pause.since is not None:
+            raise ServiceWarning(f"paused since {pause.since:%Y-%m-%dT%H:%M:%SZ}")
+        if pause.failures:
+            raise ServiceWarning(f"failing, {pause.failures} in a row")
+
+
+class _Probe:
+    """A check, made once for all who ask in the same moment."""
+
+    def __init__(self, check: HealthCheck, *, is_needed: bool = True) -> None:
+        self._check = check
+        #: Whether the site can't serve without.
+        self.is_needed = is_needed
+        #: What is said where the check came to nothing: of Open edX we then only know nothing.
+        self.silence = "no answer" if is_needed else "unknown"
+        self.question = SharedQuestion(self._look)
+
+    def _look(self) -> str:
+        try:
+            self._check.run()
+        except (ServiceWarning, ServiceReturnedUnexpectedResult) as told:
+            return told.message
+        except Exception:  # noqa: BLE001 - its text can hold an address or a user's name
+            return self.silence
+        return OK
+
+
+_PROBES: Final = {
+    "database": _Probe(Database()),
+    "migrations": _Probe(Migrations()),
+    "broker": _Probe(Broker()),
+    # Events are held without it. Were it needed, all servers would leave the load balancer together,
+    # and the events would be lost.
+    "openedx": _Probe(OpenEdx(), is_needed=False),
+}
+
+
+class _LastWord:
+    """Logs when the site becomes ready, or is it no longer; every few seconds somebody asks."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._was_ready = True
+
+    def note(self, checks: dict[str, str], *, is_ready: bool) -> None:
+        with self._lock:
+            has_changed, self._was_ready = is_ready != self._was_ready, is_ready
+        if has_changed and is_ready:
+            log.info("ready again", extra=checks)
+        elif has_changed:
+            log.error("not ready", extra=checks)
+
+
+_last_word: Final = _LastWord()
+
+
+@never_cache
+@require_safe
+def live(request: HttpRequest) -> HttpResponse:  # noqa: ARG001
+    """Answer 200 for as long as the process can answer; nobody else is asked."""
+    return JsonResponse({"status": "alive"})
+
+
+@never_cache
+@require_safe
+def ready(request: HttpRequest) -> HttpResponse:  # noqa: ARG001
+    """Answer 200 where the site can take requests, else 503, and how each thing it leans on does.
+
+    After PATIENCE_SECONDS at most. An Open edX that is down is told of, and keeps the site ready.
+    """
+    probes = {
+        name: probe
+        for name, probe in _PROBES.items()
+        if name != "broker" or not settings.CELERY_TASK_ALWAYS_EAGER
+    }
+    answers = {name: probe.question.begin() for name, probe in probes.items()}
+    wait(answers.values(), PATIENCE_SECONDS)
+    checks = {
+        name: answers[name].result() if answers[name].done() else probe.silence
+        for name, probe in probes.items()
+    }
+    is_ready = all(checks[name] == OK for name, probe in probes.items() if probe.is_needed)
+    _last_word.note(checks, is_ready=is_ready)
+    return JsonResponse(
+        {"status": "ready" if is_ready else "not ready", "checks": checks},
+        status=HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE,
+    )

@@ -1,0 +1,89 @@
+"""What the site tells Prometheus, at `/metrics`."""
+
+import logging
+import secrets
+from collections.abc import Iterable
+from typing import Final
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseNotFound
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    disable_created_metrics,
+    generate_latest,
+)
+from prometheus_client.metrics_core import Metric
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+from courses.metrics import Figures, describe
+from main.impatience import SharedQuestion
+from openedx.event_outcomes import OUTCOMES
+from openedx.metrics import INSTRUMENTS, show_from_zero
+
+log = logging.getLogger(__name__)
+
+# Prometheus gives a scrape up after ten, by default.
+PATIENCE_SECONDS: Final = 4.0
+
+# When a process began to count is no news to anybody, and doubles the page.
+disable_created_metrics()
+show_from_zero(OUTCOMES)
+
+
+class _FiguresCollector(Collector):
+    """Reads the figures of the database, as long as that does not take too long."""
+
+    def __init__(self) -> None:
+        self._question = SharedQuestion(Figures.read)
+
+    def collect(self) -> Iterable[Metric]:
+        try:
+            figures = self._question.begin().result(PATIENCE_SECONDS)
+        except Exception as error:  # noqa: BLE001 - what the process itself has counted is told all the same
+            log.error("figures were not read", extra={"error": type(error).__name__})  # noqa: TRY400 - its text can hold the database's address
+            return describe(None)
+        return describe(figures)
+
+
+_figures: Final = _FiguresCollector()
+
+
+@never_cache
+@require_GET
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Answer what all processes have counted, and what the database says, as Prometheus reads it.
+
+    Also where the database does not answer. Whoever asks needs METRICS_TOKEN; without one set there
+    is no such page, but in development it is open to all.
+    """
+    if not settings.METRICS_TOKEN:
+        if not settings.DEBUG:
+            return HttpResponseNotFound("METRICS_TOKEN is not set.\n", content_type="text/plain")
+    elif not _shows_token(request):
+        return HttpResponse(
+            "A bearer token is needed.\n",
+            status=401,
+            content_type="text/plain",
+            headers={"WWW-Authenticate": 'Bearer realm="metrics"'},
+        )
+    return HttpResponse(_read(), content_type=CONTENT_TYPE_LATEST)
+
+
+def _shows_token(request: HttpRequest) -> bool:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    is_right = secrets.compare_digest(token.strip().encode(), settings.METRICS_TOKEN.encode())
+    return is_right and scheme.lower() == "bearer"
+
+
+def _read() -> bytes:
+    registry = CollectorRegistry()
+    if settings.METRICS_DIR:
+        MultiProcessCollector(registry, settings.METRICS_DIR)
+    else:
+        registry.register(INSTRUMENTS)
+    registry.register(_figures)
+    return generate_latest(registry)
