@@ -1,37 +1,35 @@
-"""The addresses that machines ask: load balancers, and Prometheus."""
+"""Machines are answered first."""
 
 from collections.abc import Callable
 from typing import Final
 
 from django.http import HttpRequest, HttpResponse
+from django.urls import Resolver404, resolve
 
-from main.health import live, ready
-from main.metrics import metrics
-
-View = Callable[[HttpRequest], HttpResponse]
-
-ADDRESSES: Final[dict[str, View]] = {
-    "/healthz/live": live,
-    "/healthz/ready": ready,
-    "/metrics": metrics,
-}
+URLS: Final = "main.machine_urls"
+# What is asked otherwise goes its way without a look at those addresses.
+_BEGINNINGS: Final = ("/healthz/", "/metrics")
 
 
 class AnswerMachinesFirst:
-    """Answers machines before any other middleware looks at what they sent.
+    """Answers what machines ask before any other middleware looks at what they sent.
 
     They ask by IP address and by plain HTTP, past the proxy: there is no name of ours in it to be
-    found in ALLOWED_HOSTS, and nothing to be sent on to HTTPS. Nor is a session looked up, or a line
-    logged, every few seconds.
+    found in ALLOWED_HOSTS, and nothing to be sent on to HTTPS. Nor is a session looked up for them.
     """
 
-    def __init__(self, get_response: View) -> None:
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        view = ADDRESSES.get(request.path_info.rstrip("/"))
-        if view is None:
+        if not request.path_info.startswith(_BEGINNINGS):
             return self._get_response(request)
-        response = view(request)
+        try:
+            match = resolve(request.path_info, URLS)
+        except Resolver404:
+            return self._get_response(request)
+        # As Django does it; the log names the route.
+        request.resolver_match = match
+        response: HttpResponse = match.func(request)
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
         return response

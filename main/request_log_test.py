@@ -41,7 +41,7 @@ urlpatterns = [
     path("page/<int:status>/", answer),
     path("certificate/<str:uuid>/", work),
     path("fail/", fail),
-    path("healthz/ready", lambda request: answer(request, 503)),
+    path("healthz/busy", lambda request: answer(request, 503)),
     path("healthz/fail", fail),
     path("metrics", work),
 ]
@@ -159,7 +159,7 @@ class TestOutcome:
             ("/api/503/", 503, "error"),
             ("/static/admin/css/base.css", 200, "debug"),
             ("/static/nowhere.css", 404, "debug"),
-            ("/healthz/ready", 503, "debug"),
+            ("/healthz/busy", 503, "debug"),
             ("/healthz/fail", 500, "error"),
         ],
     )

@@ -178,9 +178,9 @@ INSTALLED_APPS = [
     "main",
 ]
 MIDDLEWARE = [
-    "main.machines.AnswerMachinesFirst",
-    # Before all others, so that every answer to a person or to the plugin has its line in the log.
+    # The first, so that every answer has its line in the log.
     "main.request_log.RequestLogMiddleware",
+    "main.machines.AnswerMachinesFirst",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -1,4 +1,4 @@
-"""Where each address leads, but those of `main.machines`."""
+"""Where each address leads."""
 
 from django.contrib import admin
 from django.urls import include, path
@@ -11,6 +11,7 @@ admin.site.index_title = "Learners, courses and certificates"
 admin.site.site_url = None
 
 urlpatterns = [
+    path("", include("main.machine_urls")),
     path("admin/", admin.site.urls),
     # The protocol's own endpoints only: applications and tokens are managed in the admin.
     path("oauth2/", include((oauth2_urlpatterns, "oauth2_provider"))),
