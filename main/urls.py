@@ -7,6 +7,7 @@ from oauth2_provider.urls import base_urlpatterns as oauth2_urlpatterns
 
 admin.site.site_header = admin.site.site_title = "MITx Online certificates"
 admin.site.index_title = "Learners, courses and certificates"
+admin.site.index_template = "admin/courses/index.html"
 # "View site" would lead nowhere: the learners' pages are the monolith's.
 admin.site.site_url = None
 

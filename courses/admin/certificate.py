@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html
 
+from courses.admin.filters import LatelyFilter
 from courses.admin.learner_run import LearnerRunAdmin, ReadOnlyMixin
 from courses.api import manage_course_run_certificate_access
 from courses.models import CourseRunCertificate, CourseRunCertificateDeletion
@@ -52,7 +53,7 @@ class CourseRunCertificateAdmin(CertificateState, CertificateAdmin):
     """A learner's certificate; what may be done with it are the list's two actions."""
 
     list_display = ["email", "course_id", "state", "address", "issue_date"]
-    list_filter = ["is_revoked"]
+    list_filter = ["is_revoked", ("created_on", LatelyFilter)]
     readonly_fields = [
         "user",
         "course_run",

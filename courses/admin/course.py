@@ -4,10 +4,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 
+from courses.admin.filters import OneOf
 from courses.admin.sweep import SweepInline
+from courses.api import get_certificate_grade_eligible_runs
 from courses.models import Course, CourseRun
 from users.admin import SupportAdmin
 
@@ -39,6 +42,17 @@ class CourseAdmin(CatalogueAdmin):
         return super().get_queryset(request).annotate(run_count=Count("courseruns"))
 
 
+class SweptFilter(OneOf):
+    """By whether the periodic task looks at the run at all."""
+
+    title = "swept"
+    parameter_name = "swept"
+
+    def choices_with_conditions(self) -> dict[str, tuple[str, Q]]:
+        is_swept = Q(pk__in=get_certificate_grade_eligible_runs(timezone.now()))
+        return {"yes": ("yes", is_swept), "no": ("no: closed or not live", ~is_swept)}
+
+
 @admin.register(CourseRun)
 class CourseRunAdmin(CatalogueAdmin):
     """A course run; its dates decide when certificates are issued."""
@@ -55,6 +69,7 @@ class CourseRunAdmin(CatalogueAdmin):
     list_filter = [
         "live",
         "is_self_paced",
+        SweptFilter,
         ("certificate_available_date", admin.DateFieldListFilter),
     ]
     search_fields = ["courseware_id", "title"]

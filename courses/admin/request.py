@@ -1,38 +1,20 @@
 """The admin of the held requests, and of the pause they heed."""
 
-from collections.abc import Iterator
-from typing import Any
-
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.timesince import timesince, timeuntil
 
+from courses.admin.filters import LastErrorFilter, LatelyFilter, StateFilter, WorkFilter
 from courses.admin.learner_run import LearnerRunAdmin, ReadOnlyMixin
+from courses.admin.today import Links, read_today
 from courses.api import reopen, settle_as_failed, wake_worker
 from courses.models import CertificateRequest, OpenEdxPause
-from openedx.exceptions import OpenEdxError
-
-
-class LastErrorFilter(admin.SimpleListFilter):
-    """By the last failure, in one word."""
-
-    title = "last error"
-    parameter_name = "last_error"
-
-    def lookups(self, *_args: Any) -> list[tuple[str, str]]:
-        # The words there can be: to look for those there are would read the whole table.
-        codes = {
-            *CertificateRequest.OwnFailure.values,
-            *(error.code for error in _subclasses(OpenEdxError)),
-        }
-        return [(code, code.replace("_", " ")) for code in sorted(codes)]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002 - as Django calls it
-        known = {code for code, _ in self.lookup_choices}
-        return queryset.filter(last_error=self.value()) if self.value() in known else queryset
 
 
 @admin.register(CertificateRequest)
@@ -40,7 +22,13 @@ class CertificateRequestAdmin(ReadOnlyMixin, LearnerRunAdmin):
     """A held request; what may be done with it are the list's two actions."""
 
     list_display = ["learner_and_run", "state", "age", "tries", "next_attempt", "last_error"]
-    list_filter = ["status", LastErrorFilter, "created_on"]
+    list_filter = [
+        StateFilter,
+        WorkFilter,
+        ("settled_on", LatelyFilter),
+        ("created_on", LatelyFilter),
+        LastErrorFilter,
+    ]
     list_select_related = ["user", "course_run"]
     readonly_fields = [
         "user",
@@ -61,6 +49,22 @@ class CertificateRequestAdmin(ReadOnlyMixin, LearnerRunAdmin):
 
     def has_work_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("courses.change_certificaterequest")
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.today)
+        return [path("today/", view, name="courses_today"), *super().get_urls()]
+
+    def today(self, request: HttpRequest) -> HttpResponse:
+        """Show "Certificates today" to whoever may see requests."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Certificates today",
+            "opts": self.opts,
+            **read_today(Links(self.admin_site, request)),
+        }
+        return TemplateResponse(request, "admin/courses/today.html", context)
 
     # Narrow columns, so that all of them are seen at once.
     @admin.display(description="Learner and course id", ordering="user__email")
@@ -138,9 +142,3 @@ class OpenEdxPauseAdmin(ReadOnlyMixin, admin.ModelAdmin):
     list_display = ["__str__", "failures", "since", "next_probe_on", "updated_on"]
     readonly_fields = ["failures", "since", "next_probe_on", "updated_on"]
     ordering = ["pk"]
-
-
-def _subclasses(error: type[OpenEdxError]) -> Iterator[type[OpenEdxError]]:
-    for subclass in error.__subclasses__():
-        yield subclass
-        yield from _subclasses(subclass)

@@ -6,36 +6,48 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.options import BaseModelAdmin
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.timesince import timesince, timeuntil
 
+from courses.admin.filters import OneOf
 from courses.admin.learner_run import ReadOnlyInline, ReadOnlyMixin
 from courses.api import get_certificate_grade_eligible_runs, get_runs_to_sweep
+from courses.api.figures import BROKE_OFF, HAD_FAILED_LEARNERS, NEEDS_A_LOOK
 from courses.models import CourseRun, CourseRunSweep
 from users.admin import SupportAdmin
 
 
-class FailedFilter(admin.SimpleListFilter):
+class ResultFilter(OneOf):
     """Those that somebody must look at."""
 
     title = "result"
     parameter_name = "result"
 
-    def lookups(self, *_args: Any) -> list[tuple[str, str]]:
-        return [("broke_off", "broke off"), ("learners", "learners failed"), ("well", "went well")]
+    def choices_with_conditions(self) -> dict[str, tuple[str, Q]]:
+        return {
+            "failing": ("broke off or learners failed", NEEDS_A_LOOK),
+            "broke_off": ("broke off", BROKE_OFF),
+            "learners": ("learners failed", HAD_FAILED_LEARNERS),
+            "well": ("went well", ~NEEDS_A_LOOK & Q(started_on__isnull=False)),
+        }
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002 - as Django calls it
-        match self.value():
-            case "broke_off":
-                return queryset.exclude(error="")
-            case "learners":
-                return queryset.filter(failed_learners__gt=0)
-            case "well":
-                return queryset.filter(error="", failed_learners=0, started_on__isnull=False)
-        return queryset
+
+class NextSweepFilter(OneOf):
+    """By whether the periodic task still looks at the run, and when; over `SweepColumns`' rows."""
+
+    title = "next sweep"
+    parameter_name = "next"
+
+    def choices_with_conditions(self) -> dict[str, tuple[str, Q]]:
+        return {
+            "some": ("due or resting", Q(is_eligible=True)),
+            "due": ("due", Q(is_awake=True)),
+            "rests": ("rests", Q(is_eligible=True, is_awake=False)),
+            "none": ("none: closed or not live", Q(is_eligible=False)),
+        }
 
 
 class SweepColumns(BaseModelAdmin):
@@ -110,7 +122,7 @@ class CourseRunSweepAdmin(SweepColumns, ReadOnlyMixin, SupportAdmin):
         *("course_id", "when", "duration", "learners", "created", "failed"),
         *("result", "next_sweep"),
     ]
-    list_filter = [FailedFilter]
+    list_filter = [ResultFilter, NextSweepFilter]
     list_select_related = ["course_run"]
     search_fields = ["course_run__courseware_id"]
     search_help_text = "Any part of the course id."

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 
-from django.db.models import Count, Max, Min, Q, Sum
+from django.db.models import Case, Count, Max, Min, Q, QuerySet, Sum, When
 from django.db.models.functions import Trunc
 from django.utils import timezone
 
 from courses.api.certificates import get_certificate_grade_eligible_runs
 from courses.api.periodic_sweeps import get_runs_to_sweep
 from courses.api.request_queue import Reason, Status, get_open_requests, is_free
-from courses.models import CertificateRequest, CourseRunSweep
+from courses.models import CertificateRequest, CourseRunCertificate, CourseRunSweep
 
 Unit = Literal["hour", "day"]
 STEPS: Final[dict[Unit, timedelta]] = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
@@ -32,9 +32,13 @@ OUTCOMES: Final[dict[str, Q]] = {
 }
 _COUNTS: Final = {outcome: Count("pk", filter=which) for outcome, which in OUTCOMES.items()}
 
+#: A worker looks for what is due each ten seconds: what waits for so long has found none.
+OVERDUE_AFTER: Final = timedelta(minutes=5)
+
 IS_FAILING: Final = Q(status=Status.OPEN, failing_since__isnull=False)
-BROKE_OFF: Final = Q(started_on__isnull=False) & ~Q(error="")
+BROKE_OFF: Final = ~Q(error="")
 HAD_FAILED_LEARNERS: Final = Q(failed_learners__gt=0)
+NEEDS_A_LOOK: Final = BROKE_OFF | HAD_FAILED_LEARNERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,8 @@ class OpenRequests:
     failing: int
     #: How many could be taken up now: their time has come, and nobody works on them.
     due: int
+    #: How many have been due for OVERDUE_AFTER and longer.
+    overdue: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +63,8 @@ class SweepFigures:
     runs: int
     broke_off: int
     with_failed_learners: int
+    #: Of which one of the two holds, or both.
+    failing: int
     resting: int
     last_finished_on: datetime | None
     #: By the last sweep of each run.
@@ -72,13 +80,19 @@ def read_open_requests() -> OpenRequests:
             oldest_on=Min("created_on"),
             failing=Count("pk", filter=IS_FAILING),
             due=Count("pk", filter=is_due(now)),
+            overdue=Count("pk", filter=is_due(now, OVERDUE_AFTER)),
         )
     )
 
 
-def is_due(now: datetime) -> Q:
-    """Return which requests could be taken up at the moment `now`."""
-    return Q(status=Status.OPEN, next_attempt_on__lte=now) & is_free(now)
+def find_oldest_open() -> CertificateRequest | None:
+    """Return the request that has been held for longest, None without any."""
+    return get_open_requests().order_by("created_on", "pk").first()
+
+
+def is_due(now: datetime, for_as_long_as: timedelta = timedelta(0)) -> Q:
+    """Return which requests could have been taken up, and since when at the latest."""
+    return Q(status=Status.OPEN, next_attempt_on__lte=now - for_as_long_as) & is_free(now)
 
 
 def count_settled(since: datetime) -> dict[str, int]:
@@ -122,11 +136,30 @@ def read_sweep_figures() -> SweepFigures:
         runs=Count("pk"),
         broke_off=Count("pk", filter=_of_sweep(BROKE_OFF)),
         with_failed_learners=Count("pk", filter=_of_sweep(HAD_FAILED_LEARNERS)),
+        failing=Count("pk", filter=_of_sweep(NEEDS_A_LOOK)),
         resting=Count("pk", filter=~Q(pk__in=get_runs_to_sweep().values("pk"))),
         last_finished_on=Max("sweep__finished_on"),
         certificates_created=Sum("sweep__certificates_created", default=0),
     )
     return SweepFigures(**figures)
+
+
+def get_failing_sweeps() -> QuerySet[CourseRunSweep]:
+    """Return the last sweeps that somebody must look at, of runs that are still swept.
+
+    First those that broke off, then by how many learners failed, the latest first.
+    """
+    swept = get_certificate_grade_eligible_runs(timezone.now())
+    return (
+        CourseRunSweep.objects.filter(NEEDS_A_LOOK, course_run__in=swept)
+        .select_related("course_run")
+        .order_by(Case(When(error="", then=1), default=0), "-failed_learners", "-finished_on", "pk")
+    )
+
+
+def count_certificates(since: datetime) -> int:
+    """Return how many certificates were created from then on, whatever became of them."""
+    return CourseRunCertificate.all_objects.filter(created_on__gte=since).count()
 
 
 def _of_sweep(which: Q) -> Q:

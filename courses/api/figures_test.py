@@ -8,10 +8,13 @@ from django.utils import timezone
 
 from courses.api.figures import (
     OUTCOMES,
+    OVERDUE_AFTER,
     OpenRequests,
     SweepFigures,
     count_settled,
     count_settled_by,
+    find_oldest_open,
+    get_failing_sweeps,
     read_open_requests,
     read_sweep_figures,
 )
@@ -41,7 +44,9 @@ def noon(clock: Clock) -> datetime:
 
 class TestOpenRequests:
     def test_without_any_there_is_no_oldest(self):
-        assert read_open_requests() == OpenRequests(count=0, oldest_on=None, failing=0, due=0)
+        assert read_open_requests() == OpenRequests(
+            count=0, oldest_on=None, failing=0, due=0, overdue=0
+        )
 
     def test_what_is_settled_is_not_counted(self, noon: datetime):
         oldest = CertificateRequestFactory.create(failing_since=noon, last_error="timeout")
@@ -55,7 +60,9 @@ class TestOpenRequests:
         found = read_open_requests()
 
         oldest.refresh_from_db()
-        assert found == OpenRequests(count=2, oldest_on=oldest.created_on, failing=1, due=1)
+        assert found == OpenRequests(
+            count=2, oldest_on=oldest.created_on, failing=1, due=1, overdue=0
+        )
 
     @pytest.mark.parametrize(
         ("until", "due"), [(HOUR, 0), (timedelta(0), 1)], ids=["at work", "the lease has run out"]
@@ -64,6 +71,22 @@ class TestOpenRequests:
         CertificateRequestFactory.create(lease=uuid.uuid4(), leased_until=noon + until)
 
         assert read_open_requests().due == due
+
+    def test_what_has_been_due_for_minutes_is_overdue(self, noon: datetime):
+        CertificateRequestFactory.create(next_attempt_on=noon - OVERDUE_AFTER)
+        CertificateRequestFactory.create(next_attempt_on=noon - OVERDUE_AFTER + INSTANT)
+
+        found = read_open_requests()
+
+        assert (found.due, found.overdue) == (2, 1)
+
+    def test_the_oldest_is_the_one_that_was_made_first(self, noon: datetime):
+        assert find_oldest_open() is None
+        CertificateRequestFactory.create()
+        oldest = CertificateRequestFactory.create()
+        CertificateRequest.objects.filter(pk=oldest.pk).update(created_on=noon - HOUR)
+
+        assert find_oldest_open() == oldest
 
 
 class TestSettled:
@@ -159,6 +182,7 @@ class TestSweeps:
             runs=0,
             broke_off=0,
             with_failed_learners=0,
+            failing=0,
             resting=0,
             last_finished_on=None,
             certificates_created=0,
@@ -183,6 +207,7 @@ class TestSweeps:
             runs=5,
             broke_off=1,
             with_failed_learners=2,
+            failing=2,
             resting=1,
             last_finished_on=last.finished_on,
             certificates_created=7,
@@ -195,3 +220,12 @@ class TestSweeps:
 
         assert (found.runs, found.broke_off, found.with_failed_learners) == (0, 0, 0)
         assert found.last_finished_on is None
+        assert not get_failing_sweeps()
+
+    def test_those_that_broke_off_come_first_then_those_with_most_failed_learners(self):
+        two = CourseRunSweepFactory.create(failed_learners=2)
+        three = CourseRunSweepFactory.create(failed_learners=3)
+        broke_off = CourseRunSweepFactory.create(error="timeout")
+        CourseRunSweepFactory.create()
+
+        assert list(get_failing_sweeps()) == [broke_off, three, two]

@@ -55,6 +55,10 @@ class CourseRunCertificate(TimestampedModel):
                 fields=["user", "course_run"], name="courses_courseruncertificate_user_run_unique"
             )
         ]
+        indexes = [
+            # How many came in a day is asked again and again, of a table as long as all the years.
+            models.Index(fields=["created_on"], name="courses_certificate_created")
+        ]
 
     def __str__(self) -> str:
         return f"certificate {self.uuid}"

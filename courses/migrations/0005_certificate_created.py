@@ -1,0 +1,20 @@
+"""Finds the certificates of a day without a look at all of them.
+
+Made while the table is in use: certificates are as many as learners are, and webhooks write to them.
+"""
+
+from django.contrib.postgres.operations import AddIndexConcurrently
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    atomic = False
+
+    dependencies = [("courses", "0004_enrollment_changes")]
+
+    operations = [
+        AddIndexConcurrently(
+            model_name="courseruncertificate",
+            index=models.Index(fields=["created_on"], name="courses_certificate_created"),
+        ),
+    ]
