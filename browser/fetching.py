@@ -12,7 +12,11 @@ from browser.finding import find_browser
 
 FETCH_SECONDS = 900
 TAIL_LINES = 15
-APT_GET = ("apt-get", "--quiet", "--yes", "-o", "Acquire::Retries=3")
+APT_GET = (
+    *("apt-get", "--quiet", "--yes", "-o", "Acquire::Retries=3"),
+    # Seconds to wait for another apt-get.
+    *("-o", "DPkg::Lock::Timeout=120"),
+)
 
 Say = Callable[[str], object]
 
@@ -37,7 +41,9 @@ def ensure_browser(say: Say) -> Path:
         failure = _run_all(commands)
         if failure is None and (found := find_browser()):
             return found
-        failures.append(f"{what}: {failure or 'what it fetched does not start.'}")
+        failures.append(
+            f"{what}: {failure or 'what it fetched does not start; a library of the system may be missing.'}"
+        )
     raise BrowserError(
         "\n".join(["There is no Chromium here, and none could be fetched.", *failures])
     )

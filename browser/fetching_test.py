@@ -91,7 +91,7 @@ case "$*" in *install*) echo '#!/bin/sh' > {path}; chmod +x {path};; esac
     ensured = machine.ensure_browser()
 
     asked = (machine.folder / "asked").read_text().splitlines()
-    assert [line.split("=3 ")[1] for line in asked] == [
+    assert [line.split("=120 ")[1] for line in asked] == [
         "update",
         "install --no-install-recommends chromium",
     ]

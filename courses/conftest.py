@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import pytest
@@ -10,7 +11,11 @@ import time_machine
 from django.db import connection
 from django.utils import timezone
 
-from courses.factories import CourseRunEnrollmentFactory, CourseRunFactory
+from courses.factories import (
+    CourseRunCertificateFactory,
+    CourseRunEnrollmentFactory,
+    CourseRunFactory,
+)
 from courses.models import CertificateRequest, CourseRun, CourseRunCertificate
 from openedx.simulator import SimulatedOpenEdx
 from users.factories import UserFactory
@@ -50,6 +55,22 @@ def enrolled(openedx: SimulatedOpenEdx) -> Enrolls:
         return learner
 
     return make
+
+
+@pytest.fixture
+def certificate(db: None) -> CourseRunCertificate:
+    """Ana's certificate of statistics."""
+    return CourseRunCertificateFactory.create(
+        user__name="Ana Díaz",
+        user__username="ana.the.learner",
+        user__email="ana@example.net",
+        course_run__courseware_id="course-v1:MITxT+18.6501x+R1",
+        course_run__title="Statistics in spring",
+        course_run__course__title="Fundamentals of Statistics",
+        course_run__course__readable_id="course-v1:MITxT+18.6501x",
+        # In New York it is still the 24th.
+        issue_date=datetime(2026, 11, 25, 1, 30, tzinfo=UTC),
+    )
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """The whole path on real parts: granian in processes of its own, HTTP on both sides, PostgreSQL."""
 
+import html
+import re
 import socket
 import subprocess
 import sys
@@ -123,6 +125,23 @@ def test_the_plugins_event_becomes_a_certificate(site: Site, dana: User, run: Co
     assert [attempt.status for attempt in attempts] == [200]
     assert attempts[0].body == '{"certificate_status":"created"}'
     assert CourseRunCertificate.objects.get().user == dana
+
+
+def test_the_new_certificate_can_be_seen_with_its_style_by_everybody(
+    site: Site, dana: User, run: CourseRun
+):
+    Plugin(site.certificate_webhook, site.token).fire(dana.email, run.courseware_id)
+    address = f"{site.url}{CourseRunCertificate.objects.get().link}"
+
+    page = requests.get(address, headers={"X-Forwarded-Proto": "https"}, timeout=30)
+    parts = re.findall(r'(?:href|src)="(/static/[^"]+)"', page.text)
+
+    assert page.status_code == 200
+    assert dana.name in html.unescape(page.text)
+    assert f'<a href="{address.replace("http:", "https:")}">' in page.text
+    # DEBUG is off, and nobody has collected the static files.
+    assert {Path(part).suffix for part in parts} == {".css", ".js", ".svg"}
+    assert {requests.get(f"{site.url}{part}", timeout=30).status_code for part in parts} == {200}
 
 
 def test_any_way_in_any_order_leaves_one_certificate(site: Site, dana: User, run: CourseRun):
