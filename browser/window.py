@@ -81,8 +81,16 @@ class Browser:
             ) as context:
                 context.set_default_timeout(PATIENCE_MILLISECONDS)
                 if session_cookie is not None:
+                    # Of the whole site, as Django sets it.
                     context.add_cookies(
-                        [{"name": "sessionid", "value": session_cookie, "url": url}]
+                        [
+                            {
+                                "name": "sessionid",
+                                "value": session_cookie,
+                                "domain": str(urlsplit(url).hostname),
+                                "path": "/",
+                            }
+                        ]
                     )
                 page = context.new_page()
                 complaints = _Complaints(url)
