@@ -172,6 +172,7 @@ INSTALLED_APPS = [
     "oauth2_provider",
     "rest_framework",
     "drf_spectacular",
+    "drf_spectacular_sidecar",
     "users",
     "openedx",
     "courses",
@@ -245,6 +246,9 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "MITx Online certificates",
     "VERSION": "0.1.0",
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    # Swagger UI comes with the site: the page works where nothing else can be reached.
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
 OAUTH2_PROVIDER = {
     "SCOPES": {"read": "Read", "write": "Write"},

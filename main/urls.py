@@ -5,6 +5,8 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView
 from oauth2_provider.urls import base_urlpatterns as oauth2_urlpatterns
 
+from openedx.schema_views import WebhookDocsView, WebhookSchemaView
+
 admin.site.site_header = admin.site.site_title = "MITx Online certificates"
 admin.site.index_title = "Learners, courses and certificates"
 admin.site.index_template = "admin/courses/index.html"
@@ -17,6 +19,9 @@ urlpatterns = [
     # The protocol's own endpoints only: applications and tokens are managed in the admin.
     path("oauth2/", include((oauth2_urlpatterns, "oauth2_provider"))),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    # The webhooks are not in the public one.
+    path("api/schema/webhooks/", WebhookSchemaView.as_view(), name="webhook-schema"),
+    path("api/schema/webhooks/docs/", WebhookDocsView.as_view(), name="webhook-docs"),
     path("api/", include("openedx.urls")),
     path("certificate/", include("courses.urls")),
 ]

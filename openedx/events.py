@@ -10,7 +10,6 @@ from typing import IO, Any, TypeVar
 from django.http import UnreadablePostError
 from rest_framework.decorators import (
     content_negotiation_class,
-    metadata_class,
     parser_classes,
     renderer_classes,
 )
@@ -74,15 +73,23 @@ class JsonWhateverIsAccepted(DefaultContentNegotiation):
 
 
 def takes_json_events(view: View) -> View:
-    """Make a view take JSON and answer JSON, and refuse every method but its own, OPTIONS too."""
+    """Make a view take JSON and answer JSON."""
     for decorate in (
         parser_classes([EventParser]),
         renderer_classes([JSONRenderer]),
         content_negotiation_class(JsonWhateverIsAccepted),
-        metadata_class(None),
     ):
         view = decorate(view)
     return view
+
+
+def takes_post_alone(webhook: View) -> View:
+    """Make a webhook refuse OPTIONS as well, and leave it out of `Allow`.
+
+    It goes above `api_view`, which adds OPTIONS by itself.
+    """
+    webhook.cls.http_method_names = ["post"]  # type: ignore[attr-defined]
+    return webhook
 
 
 def read_event(request: Request, serializer_class: type[Serializer[Any]]) -> dict[str, Any]:

@@ -53,12 +53,27 @@ class EventTextField(serializers.Field[str, Any, str, Any]):
 class CertificateEventSerializer(serializers.Serializer[Any]):
     """A learner has passed a course."""
 
-    email = EventTextField(max_length=EMAIL_MAX_LENGTH)
-    course_id = EventTextField(max_length=COURSEWARE_ID_MAX_LENGTH)
+    email = EventTextField(
+        max_length=EMAIL_MAX_LENGTH,
+        help_text="The learner's e-mail address; upper and lower case are the same.",
+    )
+    course_id = EventTextField(
+        max_length=COURSEWARE_ID_MAX_LENGTH, help_text="Open edX's name of the course run."
+    )
 
 
 class EnrollmentEventSerializer(CertificateEventSerializer):
     """A learner or a member of staff was enrolled inside Open edX."""
 
-    mode = EventTextField(max_length=ENROLLMENT_MODE_MAX_LENGTH, required=False, allow_null=True)
-    role = EventTextField(max_length=ROLE_MAX_LENGTH, required=False, allow_null=True)
+    mode = EventTextField(
+        max_length=ENROLLMENT_MODE_MAX_LENGTH,
+        required=False,
+        allow_null=True,
+        help_text="The enrollment's mode as Open edX names it; `audit` where there is none.",
+    )
+    role = EventTextField(
+        max_length=ROLE_MAX_LENGTH,
+        required=False,
+        allow_null=True,
+        help_text="Set where someone became `staff` or `instructor`; checked, and not kept.",
+    )

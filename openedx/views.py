@@ -10,37 +10,24 @@ from rest_framework.permissions import IsAdminUser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from courses.api import CertificateOutcome, create_local_enrollment, request_certificate
+from courses.api import create_local_enrollment, request_certificate
 from courses.models import CourseRun
 from openedx.authentication import BearerTokenAuthentication
 from openedx.constants import EDX_ENROLLMENT_AUDIT_MODE
 from openedx.event_outcomes import counts_events
-from openedx.events import read_event, takes_json_events
+from openedx.events import read_event, takes_json_events, takes_post_alone
 from openedx.exceptions import NotKnownHere
+from openedx.replies import CERTIFICATE_REPLIES, DEFERRED, MirroredEnrollment
 from openedx.serializers import CertificateEventSerializer, EnrollmentEventSerializer
 from users.emails import mask_email
 from users.models import User
 
 log = logging.getLogger(__name__)
 
-# What each outcome is called in the reply. A certificate that 0.0 took away a moment ago, and one
-# that was never earned, are the same to the sender.
-_NOT_PASSED = {"certificate_status": "not_eligible", "reason": "grade_not_passed"}
-_CERTIFICATE_REPLIES: dict[CertificateOutcome, dict[str, str]] = {
-    CertificateOutcome.CREATED: {"certificate_status": "created"},
-    CertificateOutcome.EXISTS: {"certificate_status": "exists"},
-    CertificateOutcome.REVOKED: {"certificate_status": "revoked"},
-    CertificateOutcome.NOT_PASSED: _NOT_PASSED,
-    CertificateOutcome.DELETED: _NOT_PASSED,
-    CertificateOutcome.NO_PAID_ENROLLMENT: {
-        "certificate_status": "not_eligible",
-        "reason": "no_paid_enrollment",
-    },
-}
-
 
 @counts_events("certificate")
 @extend_schema(exclude=True)
+@takes_post_alone
 @api_view(["POST"])
 @takes_json_events
 @authentication_classes([BearerTokenAuthentication])
@@ -60,12 +47,13 @@ def edx_certificate_webhook(request: Request) -> Response:
         extra={**_ids(user, run), "outcome": str(outcome or "deferred")},
     )
     if outcome is None:
-        return Response({"certificate_status": "deferred"}, status=status.HTTP_202_ACCEPTED)
-    return Response(_CERTIFICATE_REPLIES[outcome])
+        return Response(DEFERRED, status=status.HTTP_202_ACCEPTED)
+    return Response(CERTIFICATE_REPLIES[outcome])
 
 
 @counts_events("enrollment")
 @extend_schema(exclude=True)
+@takes_post_alone
 @api_view(["POST"])
 @takes_json_events
 @authentication_classes([BearerTokenAuthentication])
@@ -82,15 +70,13 @@ def edx_enrollment_webhook(request: Request) -> Response:
         "enrollment webhook answered",
         extra={**_ids(user, run), "enrollment_id": enrollment.pk, "is_new": created},
     )
-    return Response(
-        {
-            "message": "Enrollment created." if created else "Enrollment exists.",
-            "enrollment_id": enrollment.pk,
-            "active": enrollment.active,
-            "edx_enrolled": enrollment.edx_enrolled,
-        },
-        status=status.HTTP_201_CREATED if created else status.HTTP_200_OK,
-    )
+    reply: MirroredEnrollment = {
+        "message": "Enrollment created." if created else "Enrollment exists.",
+        "enrollment_id": enrollment.pk,
+        "active": enrollment.active,
+        "edx_enrolled": enrollment.edx_enrolled,
+    }
+    return Response(reply, status=status.HTTP_201_CREATED if created else status.HTTP_200_OK)
 
 
 def _receive(

@@ -134,6 +134,7 @@ class TestMethod:
         )
 
         refused(response, 405, "detail")
+        assert response["Allow"] == "POST"
 
     def test_head_is_405(self, webhook: str, staff_token: str, client: Client):
         response = client.head(reverse(webhook), headers={"authorization": f"Bearer {staff_token}"})
