@@ -1,7 +1,7 @@
 from django.apps import AppConfig
 from django.core.checks import Tags, register
 
-from main.checks import check_celery, check_openedx, check_requests
+from main.checks import check_celery, check_openedx, check_requests, check_scopes
 
 
 class MainConfig(AppConfig):
@@ -13,3 +13,4 @@ class MainConfig(AppConfig):
         register(check_openedx, Tags.compatibility)
         register(check_celery, Tags.compatibility)
         register(check_requests, Tags.compatibility)
+        register(check_scopes, Tags.compatibility)

@@ -122,3 +122,17 @@ def check_requests(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
         if getattr(settings, name) < least:
             found.append(Error(f"{name} is below {least}.", id="main.E007"))
     return found
+
+
+def check_scopes(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001
+    """Report a scope that no token can have: each event would be refused."""
+    known = settings.OAUTH2_PROVIDER["SCOPES"]
+    return [
+        Error(
+            f"OPENEDX_WEBHOOK_REQUIRED_SCOPES names {scope}, which no token can have.",
+            hint=f"There are: {', '.join(known)}.",
+            id="main.E009",
+        )
+        for scope in settings.OPENEDX_WEBHOOK_REQUIRED_SCOPES
+        if scope not in known
+    ]

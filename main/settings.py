@@ -7,6 +7,7 @@ unsafe: what is missing is named at start.
 import logging
 import warnings
 from pathlib import Path
+from typing import Any
 
 import environ
 from celery.schedules import crontab
@@ -76,6 +77,10 @@ CERTIFICATE_WEBHOOK_ASYNC = env.bool("CERTIFICATE_WEBHOOK_ASYNC", default=False)
 # How many webhooks of one process may wait for Open edX at once; the others are left to a worker.
 CERTIFICATE_WEBHOOK_WAITING_MAX = env.int("CERTIFICATE_WEBHOOK_WAITING_MAX", default=32)
 # Seconds until a request is free again whose worker has died.
+# What the token of a webhook's caller must be good for; with blanks or commas between.
+OPENEDX_WEBHOOK_REQUIRED_SCOPES = (
+    env.str("OPENEDX_WEBHOOK_REQUIRED_SCOPES", default="").replace(",", " ").split()
+)
 CERTIFICATE_REQUEST_LEASE = env.float("CERTIFICATE_REQUEST_LEASE", default=120.0)
 # Seconds to wait after each "not passed" before Open edX is asked again.
 CERTIFICATE_REQUEST_NOT_PASSED_DELAYS = env.list(
@@ -250,8 +255,14 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
-OAUTH2_PROVIDER = {
-    "SCOPES": {"read": "Read", "write": "Write"},
+OAUTH2_PROVIDER: dict[str, Any] = {
+    "SCOPES": {
+        "read": "Read",
+        "write": "Write",
+        "webhooks": "Send the events of Open edX to the webhooks",
+    },
+    # Whoever wants a token for the webhooks says so.
+    "DEFAULT_SCOPES": ["read", "write"],
     "ACCESS_TOKEN_EXPIRE_SECONDS": 36_000,
     # RFC 9700, which the toolkit will follow by itself from its version 4 on.
     "ALLOWED_REDIRECT_URI_SCHEMES": ["https"],

@@ -17,6 +17,7 @@ from openedx.constants import EDX_ENROLLMENT_AUDIT_MODE
 from openedx.event_outcomes import counts_events
 from openedx.events import read_event, takes_json_events, takes_post_alone
 from openedx.exceptions import NotKnownHere
+from openedx.permissions import HasRequiredScopes
 from openedx.replies import CERTIFICATE_REPLIES, DEFERRED, MirroredEnrollment
 from openedx.serializers import CertificateEventSerializer, EnrollmentEventSerializer
 from users.emails import mask_email
@@ -31,7 +32,7 @@ log = logging.getLogger(__name__)
 @api_view(["POST"])
 @takes_json_events
 @authentication_classes([BearerTokenAuthentication])
-@permission_classes([IsAdminUser])
+@permission_classes([IsAdminUser, HasRequiredScopes])
 def edx_certificate_webhook(request: Request) -> Response:
     """Issue the certificate of a learner who has passed a course, if it is earned.
 
@@ -57,7 +58,7 @@ def edx_certificate_webhook(request: Request) -> Response:
 @api_view(["POST"])
 @takes_json_events
 @authentication_classes([BearerTokenAuthentication])
-@permission_classes([IsAdminUser])
+@permission_classes([IsAdminUser, HasRequiredScopes])
 def edx_enrollment_webhook(request: Request) -> Response:
     """Mirror an enrollment that was made inside Open edX."""
     # 201: new here. 200: it was here, and is active now. 404: the user or the run is not known

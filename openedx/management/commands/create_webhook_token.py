@@ -4,6 +4,7 @@ import secrets
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -12,11 +13,14 @@ from oauth2_provider.models import (
     get_application_model,
     set_token_value,
 )
+from oauth2_provider.scopes import get_scopes_backend
 
 from users.models import User
 
 DEFAULT_USERNAME = "openedx-webhook"
 TOKEN_BYTES = 32
+# Given where nothing is required yet, so that it can be later.
+WEBHOOKS_SCOPE = "webhooks"
 
 
 class Command(BaseCommand):
@@ -45,6 +49,15 @@ class Command(BaseCommand):
             help="How long the token is valid. Default: %(default)s days.",
         )
         parser.add_argument(
+            "--scope",
+            action="append",
+            metavar="SCOPE",
+            help=(
+                "What the token is good for; can be repeated. "
+                f"Default: {WEBHOOKS_SCOPE}, and all that OPENEDX_WEBHOOK_REQUIRED_SCOPES names."
+            ),
+        )
+        parser.add_argument(
             "--replace",
             action="store_true",
             help="Withdraw the service user's other tokens of this application at once.",
@@ -54,6 +67,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if not 0 < options["days"] <= 36_500:
             raise CommandError("--days goes from 1 to 36500.")
+        scopes = self._check_scopes(options["scope"])
         user = self._get_or_make_user(options["username"], options["email"])
         application, _ = get_application_model().objects.get_or_create(
             name="Open edX webhooks",
@@ -70,7 +84,7 @@ class Command(BaseCommand):
         expires = timezone.now() + timedelta(days=options["days"])
         token = secrets.token_urlsafe(TOKEN_BYTES)
         row = get_access_token_model()(
-            user=user, application=application, expires=expires, scope="read write"
+            user=user, application=application, expires=expires, scope=" ".join(scopes)
         )
         # Only its hash is stored.
         set_token_value(row, token)
@@ -80,6 +94,20 @@ class Command(BaseCommand):
             f"{withdrawn} older one(s) withdrawn. It is shown this once:"
         )
         self.stdout.write(token)
+
+    def _check_scopes(self, asked_for: list[str] | None) -> list[str]:
+        required = settings.OPENEDX_WEBHOOK_REQUIRED_SCOPES
+        scopes = list(dict.fromkeys(asked_for or [WEBHOOKS_SCOPE, *required]))
+        known = get_scopes_backend().get_all_scopes()
+        if unknown := [scope for scope in scopes if scope not in known]:
+            raise CommandError(
+                f"Unknown: --scope {' '.join(unknown)}. There are: {' '.join(known)}."
+            )
+        if missing := [scope for scope in required if scope not in scopes]:
+            raise CommandError(
+                f"The webhooks would refuse it: --scope {' '.join(missing)} is required."
+            )
+        return scopes
 
     def _get_or_make_user(self, username: str, email: str | None) -> User:
         user = User.objects.filter(username=username).first()

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -88,3 +89,38 @@ def test_an_address_that_is_taken_is_an_error():
 
     with pytest.raises(CommandError, match="has this e-mail address"):
         make_token("--email", "PLUGIN@example.com")
+
+
+class TestScopes:
+    def test_a_token_is_good_for_the_webhooks_before_that_is_required(
+        self, knock: Knock, settings: Any
+    ):
+        token = make_token().strip()
+
+        settings.OPENEDX_WEBHOOK_REQUIRED_SCOPES = ["webhooks"]
+
+        assert opens(token, knock)
+        assert AccessToken.objects.get().scope == "webhooks"
+
+    def test_all_that_are_required_are_given(self, knock: Knock, settings: Any):
+        settings.OPENEDX_WEBHOOK_REQUIRED_SCOPES = ["write", "read"]
+
+        assert opens(make_token().strip(), knock)
+        assert AccessToken.objects.get().scope == "webhooks write read"
+
+    def test_others_are_given_where_they_are_asked_for(self):
+        make_token("--scope", "read", "--scope", "write")
+
+        assert AccessToken.objects.get().scope == "read write"
+
+    def test_one_that_there_is_not_is_an_error(self):
+        with pytest.raises(CommandError, match="Unknown: --scope everything"):
+            make_token("--scope", "everything")
+
+    def test_a_token_that_would_open_nothing_is_not_made(self, settings: Any):
+        settings.OPENEDX_WEBHOOK_REQUIRED_SCOPES = ["webhooks"]
+
+        with pytest.raises(CommandError, match="--scope webhooks is required"):
+            make_token("--scope", "read")
+
+        assert not AccessToken.objects.exists()

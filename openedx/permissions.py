@@ -1,0 +1,16 @@
+"""What a token must be good for, besides belonging to a member of staff."""
+
+from django.conf import settings
+from oauth2_provider.contrib.rest_framework import TokenHasScope
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+
+class HasRequiredScopes(TokenHasScope):
+    """Asks a token for every scope of OPENEDX_WEBHOOK_REQUIRED_SCOPES; for none where it is empty."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        return not self.get_scopes(request, view) or super().has_permission(request, view)
+
+    def get_scopes(self, request: Request, view: APIView) -> list[str]:  # noqa: ARG002
+        return settings.OPENEDX_WEBHOOK_REQUIRED_SCOPES
