@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import pytest
+from django.core.cache import cache
 from django.db import OperationalError, connection
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
@@ -16,6 +17,12 @@ from users.factories import UserFactory
 from users.models import User
 
 Seen = TypeVar("Seen")
+
+
+@pytest.fixture(autouse=True)
+def nobody_has_failed_yet() -> None:
+    """Forget the wrong tokens and passwords that the tests before have sent."""
+    cache.clear()
 
 
 @pytest.fixture

@@ -26,6 +26,10 @@ LEAST = {
     # With none at all every event is left to a worker.
     "CERTIFICATE_WEBHOOK_WAITING_MAX": 0,
     "OPENEDX_PAUSE_AFTER_FAILURES": 1,
+    "FAILED_TOKENS_MAX": 0,
+    "FAILED_LOGINS_MAX": 0,
+    "FAILED_AUTHENTICATIONS_WINDOW": 1,
+    "TRUSTED_PROXIES": 0,
 }
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import environ
 from celery.schedules import crontab
+from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from kombu import Queue
 
@@ -76,11 +77,11 @@ CRON_COURSE_CERTIFICATES_DAYS = env.str("CRON_COURSE_CERTIFICATES_DAYS", default
 CERTIFICATE_WEBHOOK_ASYNC = env.bool("CERTIFICATE_WEBHOOK_ASYNC", default=False)
 # How many webhooks of one process may wait for Open edX at once; the others are left to a worker.
 CERTIFICATE_WEBHOOK_WAITING_MAX = env.int("CERTIFICATE_WEBHOOK_WAITING_MAX", default=32)
-# Seconds until a request is free again whose worker has died.
 # What the token of a webhook's caller must be good for; with blanks or commas between.
 OPENEDX_WEBHOOK_REQUIRED_SCOPES = (
     env.str("OPENEDX_WEBHOOK_REQUIRED_SCOPES", default="").replace(",", " ").split()
 )
+# Seconds until a request is free again whose worker has died.
 CERTIFICATE_REQUEST_LEASE = env.float("CERTIFICATE_REQUEST_LEASE", default=120.0)
 # Seconds to wait after each "not passed" before Open edX is asked again.
 CERTIFICATE_REQUEST_NOT_PASSED_DELAYS = env.list(
@@ -178,6 +179,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "csp",
     "users",
     "openedx",
     "courses",
@@ -186,15 +188,20 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     # The first, so that every answer has its line in the log.
     "main.request_log.RequestLogMiddleware",
+    # Before all that answers by itself: a static file and a refusal have the headers too.
+    "main.headers.HeadersMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "main.machines.AnswerMachinesFirst",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "main.bad_input.BadInputMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "users.failed_logins.PasswordsMiddleware",
 ]
 ROOT_URLCONF = "main.urls"
 WSGI_APPLICATION = "main.wsgi.application"
@@ -238,7 +245,38 @@ SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=False)
 SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=0)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE_HSTS_SECONDS > 0
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+# Not Strict: who comes from another site to agree to something of OAuth2 is still logged in.
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+# Nothing inline, nothing from elsewhere. A page that needs more says so at its view, by
+# django-csp's decorators.
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "base-uri": [SELF],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+        "object-src": [NONE],
+    }
+}
+
+# How many proxies of our own stand in front and write X-Forwarded-For; by 0 nobody is believed.
+TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
+# How many wrong tokens, and wrong passwords, one address may send in so many seconds; 0: any number.
+FAILED_TOKENS_MAX = env.int("FAILED_TOKENS_MAX", default=100)
+FAILED_LOGINS_MAX = env.int("FAILED_LOGINS_MAX", default=10)
+FAILED_AUTHENTICATIONS_WINDOW = env.int("FAILED_AUTHENTICATIONS_WINDOW", default=60)
+# In the process's own memory. It holds those counts alone; whose is least used goes first.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "OPTIONS": {"MAX_ENTRIES": 10_000},
+    }
+}
 
 # --- The API ------------------------------------------------------------------------------------
 
@@ -246,6 +284,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "main.exceptions.reply_to_exception",
+    "NUM_PROXIES": TRUSTED_PROXIES,
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "MITx Online certificates",

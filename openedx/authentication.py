@@ -4,8 +4,10 @@ from typing import Any
 
 from django.http import HttpRequest
 from oauth2_provider.contrib.rest_framework import OAuth2Authentication
-from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.exceptions import AuthenticationFailed, Throttled
 from rest_framework.request import Request
+
+from users.failed_logins import Secret, count_failure
 
 
 class BearerTokenAuthentication(OAuth2Authentication):
@@ -16,9 +18,22 @@ class BearerTokenAuthentication(OAuth2Authentication):
     """
 
     def authenticate(self, request: Request) -> tuple[Any, Any] | None:
-        """Return (user, token), None without a token; raise AuthenticationFailed for a bad one."""
+        """Return (user, token), None without a token; raise AuthenticationFailed for a bad one.
+
+        Raises Throttled instead where too many bad ones came from the caller's address. A good one
+        is taken all the same: Open edX can sit behind one address with whoever tries them out.
+        """
         if not request.META.get("HTTP_AUTHORIZATION", "").strip():
             return None
+        try:
+            return self._look_up(request)
+        except AuthenticationFailed:
+            wait = count_failure(request, Secret.TOKEN)
+            if wait is not None:
+                raise Throttled(wait) from None
+            raise
+
+    def _look_up(self, request: Request) -> tuple[Any, Any]:
         authenticated = super().authenticate(_without_query_and_body(request))
         if authenticated is None:
             raise AuthenticationFailed("The token is unknown, expired or malformed.")

@@ -1,0 +1,48 @@
+"""What PostgreSQL can't store, and Django lets through: input that makes a page fail is a 400."""
+
+from collections.abc import Callable
+
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.core.exceptions import BadRequest
+from django.db import DataError
+from django.http import HttpRequest, HttpResponse
+from django.views.defaults import bad_request
+
+NUL = "\0"
+
+
+class BadInputMiddleware:
+    """Answers 400 where a view of Django's or of a library's would be a 500 for what was sent.
+
+    The webhooks need none of it: they look at each character themselves.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        # A cookie can hold one in octal. None of ours does, and a session is looked up by it.
+        for name in [name for name, value in request.COOKIES.items() if NUL in value]:
+            del request.COOKIES[name]
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """Return a 400 for an exception that the caller's input explains, None for any other."""
+        if _is_nul(exception) or (isinstance(exception, ValueError) and _selects_no_row(request)):
+            return bad_request(request, BadRequest())
+        return None
+
+
+def _is_nul(exception: Exception) -> bool:
+    # psycopg's word for it; the statement was never sent.
+    return isinstance(exception, DataError) and "NUL" in str(exception)
+
+
+def _selects_no_row(request: HttpRequest) -> bool:
+    """Whether a list of the admin was sent a selection that is no primary key of ours."""
+    match = request.resolver_match
+    return (
+        match is not None
+        and match.app_name == "admin"
+        and not all(key.isdecimal() for key in request.POST.getlist(ACTION_CHECKBOX_NAME))
+    )

@@ -1,0 +1,28 @@
+"""The headers of every reply that no library sets."""
+
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse
+
+HEADERS = {
+    # No page here uses any of it; what slips into one shall not either.
+    "Permissions-Policy": (
+        "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()"
+    ),
+    "Cross-Origin-Resource-Policy": "same-origin",
+    # Replies tell of learners. What may be kept says so itself, as static files do.
+    "Cache-Control": "no-store",
+}
+
+
+class HeadersMiddleware:
+    """Adds the headers that a reply does not have yet."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        for name, value in HEADERS.items():
+            response.headers.setdefault(name, value)
+        return response
