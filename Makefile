@@ -6,7 +6,7 @@ BIN := .venv/bin
 # Linters and type checkers load the settings and touch no database.
 NO_DATABASE := DEBUG=True DATABASE_URL=postgres://nobody@localhost/none
 
-.PHONY: help setup demo serve chaos pressure bench test browser lint lock
+.PHONY: help setup demo serve chaos pressure bench test browser audit lint lock
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,10 @@ test: setup browser lint ## Run every check and every test; without a browser wh
 
 browser: setup ## Fetch a Chromium for the tests, where the machine has none
 	@$(BIN)/python -m browser
+
+audit: setup ## Ask the vulnerability service of PyPI about every pinned package; needs the internet
+	@# Strict: a package that the service does not know fails, and is not passed over.
+	$(BIN)/pip-audit --strict --require-hashes --disable-pip --progress-spinner off --requirement requirements/dev.txt
 
 lint: setup ## Check style, types, layers and migrations
 	$(BIN)/ruff format --check .
