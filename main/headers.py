@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 HEADERS = {
@@ -10,6 +11,10 @@ HEADERS = {
         "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()"
     ),
     "Cross-Origin-Resource-Policy": "same-origin",
+    # Django's own middleware adds these too, but not to what machines are answered before it.
+    "Cross-Origin-Opener-Policy": settings.SECURE_CROSS_ORIGIN_OPENER_POLICY,
+    "Referrer-Policy": settings.SECURE_REFERRER_POLICY,
+    "X-Content-Type-Options": "nosniff",
     # Replies tell of learners. What may be kept says so itself, as static files do.
     "Cache-Control": "no-store",
 }

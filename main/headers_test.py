@@ -23,6 +23,8 @@ from users.models import User
 WEBHOOK = reverse("openedx-certificate-webhook")
 LOGIN = reverse("admin:login")
 STATIC = "/static/admin/css/base.css"
+CERTIFICATE = "/certificate/6f9619ff-8b86-4d01-b42d-00cf4fc964ff/"
+MAY_BE_KEPT = (STATIC, CERTIFICATE)
 CONTENT_POLICY = {
     "default-src 'self'",
     "base-uri 'self'",
@@ -44,7 +46,9 @@ PATHS = {
     "the login page": (LOGIN, 200),
     "a redirect": ("/admin/", 302),
     "the schema": ("/api/schema/", 200),
-    "a certificate that there is not": ("/certificate/6f9619ff-8b86-4d01-b42d-00cf4fc964ff/", 404),
+    "the health": ("/healthz/live", 200),
+    "the metrics": ("/metrics", 404),
+    "a certificate that there is not": (CERTIFICATE, 404),
     "a page that there is not": ("/nowhere/", 404),
     "a refused host": ("/admin/login/", 400),
     "a client that there is not": ("/oauth2/token/", 405),
@@ -83,7 +87,8 @@ class TestEveryReply:
 
         assert reply.status_code == status
         assert is_guarded(reply.headers)
-        assert ("no-store" in reply["Cache-Control"]) is (path != STATIC)
+        assert reply["Cache-Control"]
+        assert ("no-store" in reply["Cache-Control"]) is (path not in MAY_BE_KEPT)
 
     @pytest.mark.parametrize(
         ("method", "body", "is_known", "status"),

@@ -31,5 +31,4 @@ class AnswerMachinesFirst:
         # As Django does it; the log names the route.
         request.resolver_match = match
         response: HttpResponse = match.func(request)
-        response.headers.setdefault("X-Content-Type-Options", "nosniff")
         return response

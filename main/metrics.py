@@ -23,6 +23,7 @@ from courses.metrics import Figures, describe
 from main.impatience import SharedQuestion
 from openedx.event_outcomes import OUTCOMES
 from openedx.metrics import INSTRUMENTS, show_from_zero
+from users.failed_logins import Secret, count_failure
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +65,13 @@ def metrics(request: HttpRequest) -> HttpResponse:
         if not settings.DEBUG:
             return HttpResponseNotFound("METRICS_TOKEN is not set.\n", content_type="text/plain")
     elif not _shows_token(request):
+        if "Authorization" in request.headers and (wait := count_failure(request, Secret.TOKEN)):
+            return HttpResponse(
+                "Too many wrong tokens.\n",
+                status=429,
+                content_type="text/plain",
+                headers={"Retry-After": str(wait)},
+            )
         return HttpResponse(
             "A bearer token is needed.\n",
             status=401,

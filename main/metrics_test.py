@@ -65,6 +65,19 @@ class TestWhoMayRead:
         assert b"mitxonline" not in reply.content
         assert "no-store" in reply["Cache-Control"]
 
+    def test_who_tries_tokens_out_waits_and_who_has_it_does_not(
+        self, client: Client, settings: Any
+    ):
+        settings.METRICS_TOKEN, settings.FAILED_TOKENS_MAX = TOKEN, 2
+
+        replies = [
+            client.get("/metrics", headers={"authorization": f"Bearer {token}"})
+            for token in ("a", "b", "c", TOKEN)
+        ]
+
+        assert [reply.status_code for reply in replies] == [401, 401, 429, 200]
+        assert 0 < int(replies[2]["Retry-After"]) <= 60
+
     def test_without_a_token_set_there_is_no_such_page(self, client: Client, settings: Any):
         settings.METRICS_TOKEN, settings.DEBUG = "", False
 
