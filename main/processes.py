@@ -174,7 +174,7 @@ class Programs:
 
     def start_command(self, *arguments: str, **environment: str) -> Program:
         """Start a command of `manage.py`."""
-        return self._start("django", *arguments, environment=environment)
+        return self._start("manage", *arguments, environment=environment)
 
     def run_command(self, *arguments: str, **environment: str) -> str:
         """Run a command of `manage.py` to its end and return what it said.

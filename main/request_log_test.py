@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import include, path
 from structlog.contextvars import get_contextvars
 
-from main.conftest import Log
+from main.log_reading import Log
 from users.models import User
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]

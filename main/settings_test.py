@@ -45,6 +45,13 @@ def test_without_debug_a_missing_variable_is_named_at_start(name: str):
     assert f"{name} is not set" in result.stderr
 
 
+def test_a_log_level_that_is_none_is_named_at_start():
+    result = manage("check", environment=PRODUCTION | {"LOG_LEVEL": "LOUD"})
+
+    assert result.returncode != 0
+    assert "LOG_LEVEL is none of DEBUG, INFO, WARNING, ERROR, CRITICAL" in result.stderr
+
+
 def test_the_production_environment_has_nothing_to_complain_of():
     result = manage("check", "--deploy", "--fail-level", "WARNING", environment=PRODUCTION)
 
