@@ -1,7 +1,7 @@
 from django.apps import AppConfig
 from django.core.checks import Tags, register
 
-from main.checks import check_celery, check_openedx, check_requests, check_scopes
+from main.checks import ALL
 
 
 class MainConfig(AppConfig):
@@ -10,7 +10,5 @@ class MainConfig(AppConfig):
     name = "main"
 
     def ready(self) -> None:
-        register(check_openedx, Tags.compatibility)
-        register(check_celery, Tags.compatibility)
-        register(check_requests, Tags.compatibility)
-        register(check_scopes, Tags.compatibility)
+        for check in ALL:
+            register(check, Tags.compatibility)

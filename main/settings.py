@@ -9,7 +9,6 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import environ
 from celery.schedules import crontab
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
@@ -17,8 +16,9 @@ from kombu import Queue
 
 import embedded_postgres
 from main import logs, metric_files
+from main.environment import Environment, read_crontab
 
-env = environ.Env()
+env = Environment()
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 DEBUG = env.bool("DEBUG", default=False)
@@ -50,7 +50,9 @@ OPENEDX_SERVICE_WORKER_API_TOKEN = required(
 )
 # Seconds for one question as a whole, its retries included. The plugin waits for 30.
 EDX_API_CLIENT_TIMEOUT = env.float("EDX_API_CLIENT_TIMEOUT", default=10.0)
-EDX_API_CLIENT_CONNECT_TIMEOUT = env.float("EDX_API_CLIENT_CONNECT_TIMEOUT", default=2.5)
+EDX_API_CLIENT_CONNECT_TIMEOUT = env.float(
+    "EDX_API_CLIENT_CONNECT_TIMEOUT", default=min(2.5, EDX_API_CLIENT_TIMEOUT)
+)
 EDX_API_CLIENT_READ_TIMEOUT = env.float(
     "EDX_API_CLIENT_READ_TIMEOUT", default=EDX_API_CLIENT_TIMEOUT
 )
@@ -111,7 +113,11 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BEAT_SCHEDULE = {
     "generate-course-certificates": {
         "task": "courses.tasks.generate_course_certificates",
-        "schedule": crontab(
+        "schedule": read_crontab(
+            {
+                "hour": "CRON_COURSE_CERTIFICATES_HOURS",
+                "day_of_week": "CRON_COURSE_CERTIFICATES_DAYS",
+            },
             minute="0",
             hour=CRON_COURSE_CERTIFICATES_HOURS,
             day_of_week=CRON_COURSE_CERTIFICATES_DAYS,
@@ -134,6 +140,10 @@ CELERY_BEAT_SCHEDULE = {
 # --- Database -----------------------------------------------------------------------------------
 
 DATABASE_URL = env.str("DATABASE_URL", default="")
+# Connections of one process, at most.
+DATABASE_POOL_SIZE = env.int("DATABASE_POOL_SIZE", default=10)
+# Seconds. A webhook must not wait for a lock longer than its caller waits for the answer.
+DATABASE_LOCK_TIMEOUT = env.float("DATABASE_LOCK_TIMEOUT", default=5.0)
 if not DATABASE_URL and not DEBUG:
     raise ImproperlyConfigured(
         "DATABASE_URL is not set. Set it to a PostgreSQL server, "
@@ -147,18 +157,18 @@ DATABASES = {
 # A thread gives its connection back while it waits for Open edX; the pool makes that cheap, and
 # bounds what one process takes of PostgreSQL's connections.
 DATABASES["default"].setdefault("OPTIONS", {})
-# Seconds. A webhook must not wait for a lock longer than its caller waits for the answer.
+# Seconds.
 DATABASES["default"]["OPTIONS"]["connect_timeout"] = 5
 DATABASES["default"]["OPTIONS"]["options"] = " ".join(
     [
-        f"-c lock_timeout={int(1000 * env.float('DATABASE_LOCK_TIMEOUT', default=5.0))}",
+        f"-c lock_timeout={int(1000 * DATABASE_LOCK_TIMEOUT)}",
         # The caller's own come last, and win.
         DATABASES["default"]["OPTIONS"].get("options", ""),
     ]
 ).strip()
 DATABASES["default"]["OPTIONS"]["pool"] = {
     "min_size": 0,
-    "max_size": env.int("DATABASE_POOL_SIZE", default=10),
+    "max_size": DATABASE_POOL_SIZE,
     # Seconds a request waits for a connection before it is told that the database is away.
     "timeout": 5,
 }

@@ -59,36 +59,14 @@ def test_the_production_environment_has_nothing_to_complain_of():
     assert "no issues" in result.stdout
 
 
-@pytest.mark.parametrize(
-    ("change", "complaint"),
-    [
-        ({"EDX_API_CLIENT_TIMEOUT": "30"}, "main.E001"),
-        ({"EDX_API_CLIENT_TIMEOUT": "0"}, "main.E001"),
-        ({"OPENEDX_API_BASE_URL": "courses.example.org"}, "main.E002"),
-        ({"OPENEDX_API_BASE_URL": "http://courses.example.org"}, "main.W001"),
-        ({"EDX_API_PAGE_SIZE": "0"}, "main.E003"),
-        ({"CELERY_BROKER_URL": "", "CELERY_TASK_ALWAYS_EAGER": "False"}, "main.E004"),
-        ({"CERTIFICATE_REQUEST_LEASE": "10"}, "main.E005"),
-        ({"CERTIFICATE_REQUEST_NOT_PASSED_DELAYS": "10,-1"}, "main.E006"),
-        ({"CERTIFICATE_DELETIONS_MAX_PERCENT": "-1"}, "main.E007"),
-        ({"OPENEDX_PAUSE_AFTER_FAILURES": "0"}, "main.E007"),
-        ({"CERTIFICATE_SWEEPS_AT_ONCE": "0"}, "main.E007"),
-        ({"CERTIFICATE_SWEEP_LEASE": "5"}, "main.E008"),
-        ({"OPENEDX_WEBHOOK_REQUIRED_SCOPES": "webhooks, nothing"}, "main.E009"),
-        ({"TRUSTED_PROXIES": "-1"}, "main.E007"),
-        ({"FAILED_AUTHENTICATIONS_WINDOW": "0"}, "main.E007"),
-        ({"SECRET_KEY": "short"}, "security.W009"),
-        ({"SECURE_SSL_REDIRECT": "False"}, "security.W008"),
-    ],
-    ids=str,
-)
-def test_what_can_not_work_or_is_not_safe_is_named(change: dict[str, str], complaint: str):
-    environment = PRODUCTION | change
+def test_what_is_not_safe_is_named_before_a_deployment():
+    environment = PRODUCTION | {"SECRET_KEY": "short", "SECURE_SSL_REDIRECT": "False"}
 
     result = manage("check", "--deploy", "--fail-level", "WARNING", environment=environment)
 
     assert result.returncode != 0
-    assert complaint in result.stderr
+    assert "security.W009" in result.stderr
+    assert "security.W008" in result.stderr
 
 
 def test_the_server_does_not_start_with_what_can_not_work():

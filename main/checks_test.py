@@ -1,0 +1,170 @@
+"""Each misconfiguration is named: by its number where the checks find it, else by the variable."""
+
+import os
+import runpy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.checks import CheckMessage, run_checks
+from django.core.exceptions import ImproperlyConfigured
+from django.test import override_settings
+
+from main import settings as settings_module
+from main.settings_test import PRODUCTION
+
+SETTINGS = Path(settings_module.__file__)
+
+
+def read_settings(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> dict[str, Any]:
+    """Return what the settings are in an environment of its own."""
+    for name in set(os.environ) - {"PATH"}:
+        monkeypatch.delenv(name)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    read = runpy.run_path(str(SETTINGS))
+    return {name: value for name, value in read.items() if name.isupper()}
+
+
+def check(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> list[CheckMessage]:
+    """Return what our checks say of an environment."""
+    read = read_settings(monkeypatch, environment)
+    # Django wants the tests' own database and apps to stay, and no check of ours looks at them.
+    changed = {name: read[name] for name in read if name not in ("DATABASES", "INSTALLED_APPS")}
+    with override_settings(**changed):
+        return [found for found in run_checks() if str(found.id).startswith("main.")]
+
+
+def test_production_has_nothing_to_complain_of(monkeypatch: pytest.MonkeyPatch):
+    assert check(monkeypatch, PRODUCTION) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"EDX_API_CLIENT_TIMEOUT": "30"}, "main.E001"),
+        ({"EDX_API_CLIENT_TIMEOUT": "0"}, "main.E001"),
+        ({"OPENEDX_API_BASE_URL": "courses.example.org"}, "main.E002"),
+        ({"OPENEDX_API_BASE_URL": "https://courses.example.org:port"}, "main.E002"),
+        ({"OPENEDX_API_BASE_URL": "https://[::1"}, "main.E002"),
+        ({"OPENEDX_API_BASE_URL": "https://user:pass@courses.example.org"}, "main.E002"),
+        ({"OPENEDX_API_BASE_URL": "https://courses.example.org/#top"}, "main.E002"),
+        ({"OPENEDX_API_BASE_URL": "http://courses.example.org"}, "main.W001"),
+        ({"EDX_API_PAGE_SIZE": "0"}, "main.E003"),
+        ({"CELERY_BROKER_URL": "", "CELERY_TASK_ALWAYS_EAGER": "False"}, "main.E004"),
+        ({"CERTIFICATE_REQUEST_LEASE": "10"}, "main.E005"),
+        ({"CERTIFICATE_REQUEST_NOT_PASSED_DELAYS": "10,-1"}, "main.E006"),
+        ({"CERTIFICATE_CREATION_WINDOW_IN_DAYS": "-1"}, "main.E007"),
+        ({"CERTIFICATE_CREATION_WINDOW_IN_DAYS": "999999999"}, "main.E007"),
+        ({"CERTIFICATE_DELETIONS_MAX": "-1"}, "main.E007"),
+        ({"CERTIFICATE_DELETIONS_MAX_PERCENT": "-1"}, "main.E007"),
+        ({"CERTIFICATE_DELETIONS_MAX_PERCENT": "101"}, "main.E007"),
+        ({"CERTIFICATE_REQUEST_LEASE": "1e9"}, "main.E007"),
+        ({"CERTIFICATE_REQUEST_RETENTION_IN_DAYS": "0"}, "main.E007"),
+        ({"CERTIFICATE_SWEEP_LEASE": "1e9"}, "main.E007"),
+        ({"CERTIFICATE_SWEEP_REST_MAX_IN_HOURS": "-1"}, "main.E007"),
+        ({"CERTIFICATE_SWEEPS_AT_ONCE": "0"}, "main.E007"),
+        ({"CERTIFICATE_WEBHOOK_WAITING_MAX": "-1"}, "main.E007"),
+        ({"DATABASE_LOCK_TIMEOUT": "-1"}, "main.E007"),
+        ({"DATABASE_POOL_SIZE": "0"}, "main.E007"),
+        ({"EDX_API_PAGE_RETRY_DELAY": "-1"}, "main.E007"),
+        ({"OPENEDX_PAUSE_AFTER_FAILURES": "0"}, "main.E007"),
+        ({"SECURE_HSTS_SECONDS": "-1"}, "main.E007"),
+        ({"FAILED_AUTHENTICATIONS_WINDOW": "0"}, "main.E007"),
+        ({"FAILED_LOGINS_MAX": "-1"}, "main.E007"),
+        ({"FAILED_TOKENS_MAX": "-1"}, "main.E007"),
+        ({"TRUSTED_PROXIES": "-1"}, "main.E007"),
+        ({"CERTIFICATE_SWEEP_LEASE": "5"}, "main.E008"),
+        ({"OPENEDX_WEBHOOK_REQUIRED_SCOPES": "webhooks, nothing"}, "main.E009"),
+        ({"CELERY_BROKER_URL": "localhost:6379"}, "main.E015"),
+        ({"CELERY_BROKER_URL": "redis://"}, "main.E015"),
+        ({"CELERY_BROKER_URL": "redis://localhost:port/0"}, "main.E015"),
+        ({"CELERY_BROKER_URL": "http://localhost:6379/0"}, "main.E015"),
+        ({"CELERY_BROKER_URL": "redis://one:6379/0;two:6379/0"}, "main.E015"),
+        ({"EDX_API_CLIENT_CONNECT_TIMEOUT": "0"}, "main.E010"),
+        ({"EDX_API_CLIENT_READ_TIMEOUT": "-1"}, "main.E010"),
+        ({"OPENEDX_SERVICE_WORKER_API_TOKEN": " "}, "main.E011"),
+        ({"OPENEDX_SERVICE_WORKER_API_TOKEN": "token\n"}, "main.E011"),
+        ({"OPENEDX_SERVICE_WORKER_API_TOKEN": "töken"}, "main.E011"),
+        ({"ALLOWED_HOSTS": "https://mitxonline.example.org"}, "main.E012"),
+        ({"ALLOWED_HOSTS": "mitxonline.example.org:443"}, "main.E012"),
+        ({"ALLOWED_HOSTS": "mitxonline.example.org, www.example.org"}, "main.E012"),
+        ({"METRICS_TOKEN": "fifteen-letters"}, "main.E013"),
+        ({"METRICS_TOKEN": "a token with blanks in it"}, "main.E013"),
+        ({"METRICS_DIR": "/nowhere/at/all"}, "main.E014"),
+        ({"METRICS_DIR": str(SETTINGS)}, "main.E014"),
+        ({"CELERY_TASK_ALWAYS_EAGER": "True"}, "main.W002"),
+        ({"CERTIFICATE_REQUEST_RETENTION_IN_DAYS": "13"}, "main.W003"),
+        ({"EDX_API_CLIENT_CONNECT_TIMEOUT": "11"}, "main.W004"),
+        ({"EDX_API_CLIENT_READ_TIMEOUT": "11"}, "main.W004"),
+        ({"OPENEDX_SERVICE_WORKER_API_TOKEN": "changeme"}, "main.W005"),
+        ({"ALLOWED_HOSTS": ""}, "main.W006"),
+        ({"ALLOWED_HOSTS": "*"}, "main.W007"),
+    ],
+    ids=str,
+)
+def test_what_can_not_work_or_is_not_safe_has_a_number(
+    monkeypatch: pytest.MonkeyPatch, change: dict[str, str], complaint: str
+):
+    found = check(monkeypatch, PRODUCTION | change)
+
+    assert [told.id for told in found] == [complaint]
+    (told,) = found
+    # An error keeps a program from starting, a warning does not.
+    assert told.is_serious() == complaint.startswith("main.E")
+    assert any(name in told.msg for name in change)
+    assert not any(secret in told.msg for secret in ("user:pass", "changeme", "letters"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"ALLOWED_HOSTS": ".example.org,localhost,10.1.2.3,[::1]"},
+        {"CELERY_BROKER_URL": "rediss://:pass@one.example.org:6380/0;redis://two/1"},
+        {"CELERY_BROKER_URL": "amqp://guest@localhost//"},
+        {"CELERY_BROKER_URL": ""},
+        {"CERTIFICATE_SWEEP_REST_MAX_IN_HOURS": "0"},
+        {"CRON_COURSE_CERTIFICATES_HOURS": "*/2", "CRON_COURSE_CERTIFICATES_DAYS": "mon-fri"},
+        {"DATABASE_LOCK_TIMEOUT": "0"},
+        {"DATABASE_URL": "postgresql://user:p%40ss@db.example.org:5432/mitxonline"},
+        {"EDX_API_CLIENT_TIMEOUT": "2"},
+        {"LOG_LEVEL": "debug"},
+        {"METRICS_TOKEN": "a-token-that-nobody-guesses"},
+        {"OPENEDX_API_BASE_URL": "http://127.0.0.1:18000"},
+    ],
+    ids=str,
+)
+def test_what_works_is_not_complained_of(monkeypatch: pytest.MonkeyPatch, change: dict[str, str]):
+    assert check(monkeypatch, PRODUCTION | change) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CERTIFICATE_DELETIONS_MAX", "five"),
+        ("CERTIFICATE_REQUEST_NOT_PASSED_DELAYS", "10,soon"),
+        ("CERTIFICATE_REQUEST_NOT_PASSED_DELAYS", "10,inf"),
+        ("CERTIFICATE_SWEEP_LEASE", "nan"),
+        ("CERTIFICATE_WEBHOOK_ASYNC", "perhaps"),
+        ("CRON_COURSE_CERTIFICATES_DAYS", "someday"),
+        ("CRON_COURSE_CERTIFICATES_HOURS", "25"),
+        ("CRON_COURSE_CERTIFICATES_HOURS", ""),
+        ("DATABASE_POOL_SIZE", "2.5"),
+        ("DATABASE_URL", "mysql://user:pass@db.example.org/mitxonline"),
+        ("DATABASE_URL", "postgres://user:p/a#ss@db.example.org:5432/mitxonline"),
+        ("DEBUG", "nope"),
+        ("EDX_API_CLIENT_TIMEOUT", "10s"),
+        ("EDX_API_CLIENT_TIMEOUT", "inf"),
+        ("LOG_LEVEL", "LOUD"),
+        ("SECURE_HSTS_SECONDS", "1 year"),
+    ],
+)
+def test_what_is_not_of_its_kind_is_named_and_not_shown(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+):
+    with pytest.raises(ImproperlyConfigured) as refused:
+        read_settings(monkeypatch, PRODUCTION | {name: value})
+
+    assert name in str(refused.value)
+    assert value not in str(refused.value) or not value
+    assert refused.value.__cause__ is None
