@@ -46,12 +46,13 @@ audit: setup ## Ask the vulnerability service of PyPI about every pinned package
 	@# Strict: a package that the service does not know fails, and is not passed over.
 	$(BIN)/pip-audit --strict --require-hashes --disable-pip --progress-spinner off --requirement requirements/dev.txt
 
-lint: setup ## Check style, types, layers and migrations
+lint: setup ## Check style, types, layers, migrations and the Dockerfile
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(NO_DATABASE) $(BIN)/mypy .
 	$(BIN)/lint-imports
 	$(NO_DATABASE) $(BIN)/python manage.py makemigrations --check --dry-run
+	$(BIN)/hadolint Dockerfile
 
 lock: setup ## Pin the dependencies anew, with hashes and without the address of an index
 	for name in base dev; do \
