@@ -26,8 +26,8 @@ from openedx.views import edx_certificate_webhook, edx_enrollment_webhook
 TITLE: Final = "MITx Online webhooks for Open edX"
 INTRODUCTION: Final = """\
 What Open edX's plugin calls, and an administrator by hand. Every reply is JSON, whatever `Accept`
-says; a request is checked in the order of the statuses 401, 403, 405, 415, 413, 400, 404. The
-address without the slash at the end is the same.
+says; a request is checked in the order of the statuses 401 or 429, 403, 405, 415, 413, 400, 404.
+The address without the slash at the end is the same.
 
 Whoever sends an event again after a reply of 503, or after none at all, does no harm: both
 webhooks can be called again and again."""
@@ -91,7 +91,8 @@ _REFUSALS: Final = {
         inactive="The token has no active user.",
     ),
     403: _refusal(
-        "The token's user is not a member of staff.",
+        "The token's user is not a member of staff, or the token lacks a scope that the site "
+        "requires (OPENEDX_WEBHOOK_REQUIRED_SCOPES).",
         not_staff="You do not have permission to perform this action.",
     ),
     404: _failure(
@@ -109,6 +110,11 @@ _REFUSALS: Final = {
         "The Content-Type is not `application/json`.",
         a_text='Unsupported media type "text/plain" in request.',
     ),
+    429: _refusal(
+        "More wrong tokens than FAILED_TOKENS_MAX came from the caller's address, and this is one "
+        "more. A valid token is taken all the same.",
+        throttled="Request was throttled. Expected available in 60 seconds.",
+    ),
     503: _failure(
         "Our database failed; nothing else is answered with a 5xx. The plugin repeats the event.",
         database="The database did not answer; please send the request again.",
@@ -123,6 +129,14 @@ _HEADERS: Final = [
         required=True,
         type={"type": "string", "pattern": "^Bearer "},
         description="A bearer token is wanted.",
+    ),
+    OpenApiParameter(
+        name="Retry-After",
+        location=OpenApiParameter.HEADER,
+        response=[429],
+        required=True,
+        type={"type": "string", "pattern": "^[0-9]+$"},
+        description="Seconds until the address can fail again.",
     ),
     OpenApiParameter(
         name="Allow",
