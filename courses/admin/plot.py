@@ -19,7 +19,7 @@ TOP: Final = 20
 # Below them: two lines of words.
 BOTTOM: Final = 36
 # Percent of the width, for the numbers beside the lines.
-LEFT: Final = 9.0
+LEFT: Final = 12.0
 # One failure among ten thousand must be seen.
 THINNEST: Final = 3.0
 MOST_LINES: Final = 4
@@ -115,7 +115,7 @@ def draw(unit: Unit, counted: Sequence[tuple[datetime, Mapping[str, int]]]) -> P
     step = _find_step(most)
     top = step * max(1, math.ceil(most / step))
     lines = [
-        Line(label=f"{value:,}", y=_number(TOP + HEIGHT * (1 - value / top)))
+        Line(label=_round_number(value, step), y=_number(TOP + HEIGHT * (1 - value / top)))
         for value in range(0, top + 1, step)
     ]
     slot = (100 - LEFT) / len(counted)
@@ -159,6 +159,11 @@ def _find_step(most: int) -> int:
     while step * MOST_LINES < most:
         step = int(step * next(factors))
     return step
+
+
+def _round_number(value: int, step: int) -> str:
+    """Return a line's number, as short as it can be said: a phone has little room beside the plot."""
+    return f"{value // 1000:,}k" if value and step % 1000 == 0 else f"{value:,}"
 
 
 def _describe(unit: Unit, begin: datetime) -> str:
