@@ -13,6 +13,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
 from courses.api.figures import (
+    OVERDUE_AFTER,
     OpenRequests,
     SweepFigures,
     count_settled,
@@ -66,6 +67,11 @@ def _describe_requests(figures: Figures) -> Iterator[Metric]:
     yield _gauge("open_requests", "Requests that are held and not settled.", requests.count)
     yield _gauge(
         "open_requests_due", "Open requests that a worker could take up now.", requests.due
+    )
+    yield _gauge(
+        "open_requests_overdue",
+        f"Open requests that a worker could have taken up {OVERDUE_AFTER.seconds // 60} minutes ago.",
+        requests.overdue,
     )
     yield _gauge(
         "open_requests_failing",

@@ -54,7 +54,8 @@ def test_the_held_requests_are_counted_and_the_oldest_is_so_old(clock: Clock):
     told = read()
 
     assert told["open_requests"] == 2
-    assert told["open_requests_due"] == told["open_requests_failing"] == 1
+    assert told["open_requests_due"] == told["open_requests_overdue"] == 1
+    assert told["open_requests_failing"] == 1
     assert told["oldest_open_request_age_seconds"] == 5400
 
 
