@@ -144,6 +144,17 @@ def test_the_new_certificate_can_be_seen_with_its_style_by_everybody(
     assert {requests.get(f"{site.url}{part}", timeout=30).status_code for part in parts} == {200}
 
 
+def test_the_webhooks_docs_come_with_all_their_files(site: Site):
+    bearer = {"Authorization": f"Bearer {site.token}"}
+
+    page = requests.get(f"{site.url}/api/schema/webhooks/docs/", headers=bearer, timeout=30)
+    parts = re.findall(r'(?:href|src)="(/[^"]+)"', page.text)
+
+    assert {Path(part).name for part in parts} >= {"swagger-ui.css", "swagger-ui-bundle.js"}
+    replies = [requests.get(f"{site.url}{part}", headers=bearer, timeout=30) for part in parts]
+    assert {reply.status_code for reply in replies} == {200}
+
+
 def test_any_way_in_any_order_leaves_one_certificate(site: Site, dana: User, run: CourseRun):
     event = {"email": dana.email, "course_id": run.courseware_id}
 
