@@ -286,6 +286,15 @@ def knock_in_vain(site: Site) -> None:
         assert site.tell_of(site.dana, to=to, authorization=site.tokens["staff"]) == 401
 
 
+@scene("tried out")
+def try_out(site: Site) -> None:
+    site.settings.FAILED_TOKENS_MAX = site.settings.FAILED_LOGINS_MAX = 1
+    tried = [site.tell_of(site.dana, whose="unknown") for _ in range(3)]
+    assert tried == [401, 429, 429]
+    login = {"username": site.dana.email, "password": PASSWORD}
+    assert [site.client.post("/admin/login/", login).status_code for _ in range(2)] == [200, 429]
+
+
 @scene("not known here")
 def be_unknown(site: Site) -> None:
     for to in (CERTIFICATE, ENROLLMENT):

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils.functional import LazyObject
 from django_structlog.middlewares import RequestMiddleware
-from structlog.contextvars import bind_contextvars, clear_contextvars, get_contextvars
+from structlog.contextvars import bind_contextvars, clear_contextvars, unbind_contextvars
 
 log = logging.getLogger(__name__)
 
@@ -34,13 +34,15 @@ class RequestLogMiddleware(RequestMiddleware):
         """Bind the request's id: the caller's, such as a proxy's, if it looks like one."""
         # Of a thread that served another before.
         clear_contextvars()
-        given = request.headers.get(HEADER, "")
-        bind_contextvars(request_id=given if _GOOD_ID.fullmatch(given) else str(uuid4()))
+        given = request.META.get("HTTP_X_REQUEST_ID", "")
+        request_id = given if _GOOD_ID.fullmatch(given) else str(uuid4())
+        bind_contextvars(request_id=request_id)
+        request.log_id = request_id  # type: ignore[attr-defined]
         request.log_started_at = time.perf_counter()  # type: ignore[attr-defined]
 
     def handle_response(self, request: HttpRequest, response: HttpResponse) -> None:
         """Log the outcome."""
-        response[HEADER] = get_contextvars()["request_id"]
+        response[HEADER] = request.log_id  # type: ignore[attr-defined]
         error: Exception | None = getattr(request, "_raised_exception", None)
         route = _find_route(request)
         seconds = time.perf_counter() - request.log_started_at  # type: ignore[attr-defined]
@@ -56,7 +58,8 @@ class RequestLogMiddleware(RequestMiddleware):
                 "caller_id": _find_caller(request),
             },
         )
-        clear_contextvars()
+        # By name: to look for all that is bound takes long, and the next request does.
+        unbind_contextvars("request_id", "refused_by")
 
     def _process_exception(self, request: HttpRequest, exception: Exception) -> None:
         request._raised_exception = exception  # type: ignore[attr-defined]
