@@ -1,5 +1,6 @@
 """What PostgreSQL can't store, and Django lets through: input that makes a page fail is a 400."""
 
+import logging
 from collections.abc import Callable
 
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
@@ -8,7 +9,11 @@ from django.db import DataError
 from django.http import HttpRequest, HttpResponse
 from django.views.defaults import bad_request
 
+log = logging.getLogger(__name__)
+
 NUL = "\0"
+# What a value becomes that is no number or no date, or that PostgreSQL can't work with.
+REFUSED = (ValueError, DataError)
 
 
 class BadInputMiddleware:
@@ -28,7 +33,9 @@ class BadInputMiddleware:
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Return a 400 for an exception that the caller's input explains, None for any other."""
-        if _is_nul(exception) or (isinstance(exception, ValueError) and _selects_no_row(request)):
+        if _is_nul(exception) or (isinstance(exception, REFUSED) and _may_explain(request)):
+            # If it was an error of ours after all, it is not hidden.
+            log.warning("input refused", extra={"error": type(exception).__name__})
             return bad_request(request, BadRequest())
         return None
 
@@ -38,11 +45,11 @@ def _is_nul(exception: Exception) -> bool:
     return isinstance(exception, DataError) and "NUL" in str(exception)
 
 
-def _selects_no_row(request: HttpRequest) -> bool:
-    """Whether a list of the admin was sent a selection that is no primary key of ours."""
+def _may_explain(request: HttpRequest) -> bool:
+    """Whether a page of the admin was sent a filter, values to begin with, or an odd selection."""
     match = request.resolver_match
-    return (
-        match is not None
-        and match.app_name == "admin"
-        and not all(key.isdecimal() for key in request.POST.getlist(ACTION_CHECKBOX_NAME))
-    )
+    if match is None or match.app_name != "admin":
+        return False
+    if request.method == "GET":
+        return bool(request.GET)
+    return not all(key.isdecimal() for key in request.POST.getlist(ACTION_CHECKBOX_NAME))

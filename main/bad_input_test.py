@@ -30,6 +30,25 @@ def test_a_nul_in_a_filter_is_a_400(admin_client: Client):
     assert admin_client.get(f"{USERS}?username=a%00b").status_code == 400
 
 
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        ("users/user/", "created_on__year=99999999"),
+        ("users/user/", "username__regex=("),
+        ("courses/courserunenrollment/add/", "user=nobody"),
+        ("courses/courserunenrollment/add/", "run=%00"),
+    ],
+)
+def test_a_filter_or_a_first_value_that_is_none_is_a_400(
+    admin_client: Client, path: str, query: str, caplog: pytest.LogCaptureFixture
+):
+    reply = admin_client.get(f"/admin/{path}?{query}")
+
+    assert reply.status_code == 400
+    # An error of our own would be told by it.
+    assert "input refused" in caplog.messages
+
+
 @pytest.mark.parametrize("path", ["a%00b", "%00", "99999999999999999999999", "_00", "%ED%A0%80"])
 def test_what_is_no_key_of_a_row_is_no_500(admin_client: Client, path: str):
     assert admin_client.get(f"{USERS}{path}/change/").status_code in (302, 400, 404)
