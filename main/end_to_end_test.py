@@ -295,6 +295,30 @@ def test_what_a_hostile_client_sends_is_refused_in_json_and_leaves_no_traceback(
     assert not CourseRunCertificate.all_objects.exists()
 
 
+@pytest.mark.parametrize("environment", [{"TRUSTED_PROXIES": "1", "FAILED_TOKENS_MAX": "3"}])
+def test_who_makes_up_addresses_is_known_by_what_the_proxy_wrote(site: Site):
+    host, port = site.url.removeprefix("http://").split(":")
+
+    def guess(number: int) -> bytes:
+        # A proxy adds what it saw to the caller's line, or in a line of its own.
+        with socket.create_connection((host, int(port)), timeout=10) as sock:
+            sock.sendall(
+                (
+                    "POST /api/openedx_webhook/certificate/ HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+                    "Authorization: Bearer guess\r\nConnection: close\r\nContent-Length: 0\r\n"
+                    f"X-Forwarded-For: 203.0.113.{number}\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n"
+                ).encode()
+            )
+            return sock.recv(12)
+
+    # Two processes, which count for themselves, and a window that may pass in between.
+    answers = [guess(number) for number in range(20)]
+
+    assert answers[0] == b"HTTP/1.1 401"
+    assert b"HTTP/1.1 429" in answers
+    assert site.post({}).status_code == 400
+
+
 def test_bodies_that_never_end_hold_up_nobody_without_a_token(site: Site):
     host, port = site.url.removeprefix("http://").split(":")
     head = (

@@ -9,6 +9,7 @@ import pytest
 from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
+from oauth2_provider.models import Application
 
 from browser import Page
 from courses.factories import (
@@ -135,6 +136,23 @@ class TestEveryReply:
 
         assert is_guarded(reply.headers)
         assert {"no-store", "private"} <= set(reply["Cache-Control"].split(", "))
+
+    def test_lets_who_agrees_be_sent_on_to_a_client(self, admin_client: Client):
+        Application.objects.create(
+            client_id="a-client",
+            client_type="confidential",
+            authorization_grant_type="authorization-code",
+            redirect_uris="https://client.example.org/back",
+        )
+        query = {"client_id": "a-client", "response_type": "code", "code_challenge": "x" * 43}
+
+        page = admin_client.get("/oauth2/authorize/", {**query, "code_challenge_method": "S256"})
+
+        assert b"authorizationForm" in page.content
+        assert policy_of(page.headers) == {
+            *(CONTENT_POLICY - {"form-action 'self'"}),
+            "form-action 'self' https:",
+        }
 
     def test_tells_of_https_alone_where_that_is_set(self, client: Client, settings: Any):
         settings.SECURE_HSTS_SECONDS = 60

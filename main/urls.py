@@ -1,9 +1,11 @@
 """Where each address leads."""
 
+from csp.decorators import csp_update
 from django.contrib import admin
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView
 from oauth2_provider.urls import base_urlpatterns as oauth2_urlpatterns
+from oauth2_provider.views import AuthorizationView
 
 from openedx.schema_views import WebhookDocsView, WebhookSchemaView
 
@@ -16,6 +18,8 @@ admin.site.site_url = None
 urlpatterns = [
     path("", include("main.machine_urls")),
     path("admin/", admin.site.urls),
+    # Who agrees is sent on to the client's address, and a browser holds a form to where it leads.
+    path("oauth2/authorize/", csp_update({"form-action": ["https:"]})(AuthorizationView.as_view())),
     # The protocol's own endpoints only: applications and tokens are managed in the admin.
     path("oauth2/", include((oauth2_urlpatterns, "oauth2_provider"))),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
