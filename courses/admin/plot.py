@@ -41,6 +41,8 @@ class Bar:
     begin: datetime
     #: When it is, in words.
     words: str
+    #: The same where there is little room.
+    few_words: str
     counts: Mapping[str, int]
     total: int
     x: str
@@ -123,6 +125,7 @@ def draw(unit: Unit, counted: Sequence[tuple[datetime, Mapping[str, int]]]) -> P
         Bar(
             begin=begin,
             words=_describe(unit, begin),
+            few_words=_describe_briefly(unit, begin),
             counts=counts,
             total=sum(counts.values()),
             x=_percent(LEFT + slot * (place + 0.14)),
@@ -167,9 +170,12 @@ def _round_number(value: int, step: int) -> str:
 
 
 def _describe(unit: Unit, begin: datetime) -> str:
-    if unit == "day":
-        return f"{begin:%a} {begin.day} {begin:%b}"
-    return f"{_describe('day', begin)}, {begin:%H:%M} to {begin + STEPS[unit]:%H:%M}"
+    hours = f", {begin:%H:%M} to {begin + STEPS[unit]:%H:%M}" if unit == "hour" else ""
+    return f"{begin:%a} {begin.day} {begin:%b}{hours}"
+
+
+def _describe_briefly(unit: Unit, begin: datetime) -> str:
+    return f"{begin:%a %H:%M}" if unit == "hour" else _describe(unit, begin)
 
 
 def _label(unit: Unit, begin: datetime) -> str:

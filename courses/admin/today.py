@@ -53,6 +53,11 @@ class Number:
     #: Whether somebody must look at it.
     is_bad: bool = False
 
+    @property
+    def is_in_words(self) -> bool:
+        """Whether it takes more room than a plain number."""
+        return not self.value.replace(",", "").isdigit()
+
 
 @dataclass(frozen=True, slots=True)
 class Statement:
@@ -277,7 +282,7 @@ def describe_plot(title: str, plot: Plot, links: Links) -> dict[str, Any]:
         "total": number("all", plot.total, plot.since, plot.until),
         "rows": [
             {
-                "words": bar.words,
+                "words": bar.few_words,
                 "numbers": numbers(bar.counts, bar.begin, bar.begin + length),
                 "total": number("all", bar.total, bar.begin, bar.begin + length),
             }
