@@ -69,7 +69,7 @@ class OpenEdx(HealthCheck):
             raise ServiceWarning(f"failing, {pause.failures} in a row")
 
 
-class _Probe:
+class _SharedCheck:
     """A check, made once for all who ask in the same moment."""
 
     def __init__(self, check: HealthCheck, *, is_needed: bool = True) -> None:
@@ -90,13 +90,13 @@ class _Probe:
         return OK
 
 
-_PROBES: Final = {
-    "database": _Probe(Database()),
-    "migrations": _Probe(Migrations()),
-    "broker": _Probe(Broker()),
+_CHECKS: Final = {
+    "database": _SharedCheck(Database()),
+    "migrations": _SharedCheck(Migrations()),
+    "broker": _SharedCheck(Broker()),
     # Events are held without it. Were it needed, all servers would leave the load balancer together,
     # and the events would be lost.
-    "openedx": _Probe(OpenEdx(), is_needed=False),
+    "openedx": _SharedCheck(OpenEdx(), is_needed=False),
 }
 
 
@@ -107,13 +107,13 @@ class _LastWord:
         self._lock = threading.Lock()
         self._was_ready = True
 
-    def note(self, checks: dict[str, str], *, is_ready: bool) -> None:
+    def note(self, words: dict[str, str], *, is_ready: bool) -> None:
         with self._lock:
             has_changed, self._was_ready = is_ready != self._was_ready, is_ready
         if has_changed and is_ready:
-            log.info("ready again", extra=checks)
+            log.info("ready again", extra=words)
         elif has_changed:
-            log.error("not ready", extra=checks)
+            log.error("not ready", extra=words)
 
 
 _last_word: Final = _LastWord()
@@ -133,20 +133,20 @@ def ready(request: HttpRequest) -> HttpResponse:  # noqa: ARG001
 
     After PATIENCE_SECONDS at most. An Open edX that is down is told of, and keeps the site ready.
     """
-    probes = {
-        name: probe
-        for name, probe in _PROBES.items()
+    checks = {
+        name: check
+        for name, check in _CHECKS.items()
         if name != "broker" or not settings.CELERY_TASK_ALWAYS_EAGER
     }
-    answers = {name: probe.question.begin() for name, probe in probes.items()}
+    answers = {name: check.question.begin() for name, check in checks.items()}
     wait(answers.values(), PATIENCE_SECONDS)
-    checks = {
-        name: answers[name].result() if answers[name].done() else probe.silence
-        for name, probe in probes.items()
+    words = {
+        name: answers[name].result() if answers[name].done() else check.silence
+        for name, check in checks.items()
     }
-    is_ready = all(checks[name] == OK for name, probe in probes.items() if probe.is_needed)
-    _last_word.note(checks, is_ready=is_ready)
+    is_ready = all(words[name] == OK for name, check in checks.items() if check.is_needed)
+    _last_word.note(words, is_ready=is_ready)
     return JsonResponse(
-        {"status": "ready" if is_ready else "not ready", "checks": checks},
+        {"status": "ready" if is_ready else "not ready", "checks": words},
         status=HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE,
     )

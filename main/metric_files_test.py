@@ -70,8 +70,10 @@ def read(folder: Path, name: str = "events_total", **labels: str) -> float | Non
 def test_the_counts_of_all_processes_are_added_up(tmp_path: Path):
     one, other = Process(tmp_path), Process(tmp_path)
 
-    one.count(3)
+    # By turns: each has its own number in mind.
+    one.count(1)
     other.count(4)
+    one.count(2)
 
     assert read(tmp_path) == 7
     assert read(tmp_path, "event_seconds_count", webhook="certificate") == 7
@@ -121,8 +123,9 @@ def test_processes_that_come_and_go_leave_no_more_files_than_lived_at_once(tmp_p
 def test_many_that_start_at_once_take_different_files(tmp_path: Path):
     crowd = [Process(tmp_path) for _ in range(6)]
 
-    for process in crowd:
-        process.count(5)
+    for times in (2, 3):
+        for process in crowd:
+            process.count(times)
 
     assert read(tmp_path) == 30
     for process in crowd:
