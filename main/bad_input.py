@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.views.main import ALL_VAR, ORDER_VAR, PAGE_VAR, SEARCH_VAR
 from django.core.exceptions import BadRequest
 from django.db import DataError
 from django.http import HttpRequest, HttpResponse
@@ -14,6 +15,8 @@ log = logging.getLogger(__name__)
 NUL = "\0"
 # What a value becomes that is no number or no date, or that PostgreSQL can't work with.
 REFUSED = (ValueError, DataError)
+# What a list of the admin reads itself, and reads with care.
+NO_FILTERS = {ALL_VAR, ORDER_VAR, PAGE_VAR, SEARCH_VAR}
 
 
 class BadInputMiddleware:
@@ -51,5 +54,5 @@ def _may_explain(request: HttpRequest) -> bool:
     if match is None or match.app_name != "admin":
         return False
     if request.method == "GET":
-        return bool(request.GET)
+        return bool(request.GET.keys() - NO_FILTERS)
     return not all(key.isdecimal() for key in request.POST.getlist(ACTION_CHECKBOX_NAME))

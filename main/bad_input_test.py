@@ -101,8 +101,14 @@ def test_a_selection_of_a_row_that_is_not_there_selects_nothing(admin_client: Cl
 
 
 @pytest.mark.parametrize("error", [ValueError("a bug"), DataError("too long"), KeyError("a bug")])
-def test_an_error_of_our_own_is_none_of_the_callers(rf: RequestFactory, error: Exception):
-    request = rf.post(USERS, {"_selected_action": "1"})
+@pytest.mark.parametrize("sent", ["a selection", "a search"])
+def test_an_error_of_our_own_is_none_of_the_callers(
+    rf: RequestFactory, sent: str, error: Exception
+):
+    request = {
+        "a selection": rf.post(USERS, {"_selected_action": "1"}),
+        "a search": rf.get(USERS, {"q": "dana", "o": "1", "p": "2"}),
+    }[sent]
     request.resolver_match = resolve(USERS)
 
     assert BadInputMiddleware(lambda _: HttpResponse()).process_exception(request, error) is None

@@ -13,6 +13,7 @@ from enum import StrEnum
 from http import HTTPStatus
 
 from django.conf import settings
+from django.contrib import admin
 from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
@@ -134,14 +135,12 @@ class PasswordsMiddleware:
 
 def _too_many(request: HttpRequest, wait: int, *, is_page: bool) -> HttpResponse:
     status = HTTPStatus.TOO_MANY_REQUESTS
-    response = (
-        render(request, "users/too_many_failures.html", {"wait": wait}, status=status)
-        if is_page
-        else JsonResponse(
-            {"detail": f"Too many failed authentications. Try again in {wait} seconds."},
-            status=status,
-        )
-    )
+    if is_page:
+        context = {**admin.site.each_context(request), "wait": wait}
+        response = render(request, "users/too_many_failures.html", context, status=status)
+    else:
+        detail = f"Too many failed authentications. Try again in {wait} seconds."
+        response = JsonResponse({"detail": detail}, status=status)
     response["Retry-After"] = str(wait)
     return response
 

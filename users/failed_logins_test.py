@@ -64,6 +64,7 @@ class TestTheLoginPage:
         assert [reply.status_code for reply in replies] == [429, 429]
         assert {reply["Retry-After"] for reply in replies} == {str(60 - IN_THE_MINUTE)}
         assert b"another 40 seconds" in replies[1].content
+        assert b"MITx Online certificates" in replies[1].content
         assert "sessionid" not in client.cookies
 
     def test_the_page_itself_is_still_shown(self, client: Client, admin: User):
