@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 PATIENCE_SECONDS: Final = 3.0
 BROKER_PATIENCE_SECONDS: Final = 2
 OK: Final = "ok"
+NO_ANSWER: Final = "no answer"
 
 
 class Broker(HealthCheck):
@@ -72,12 +73,14 @@ class OpenEdx(HealthCheck):
 class _SharedCheck:
     """A check, made once for all who ask in the same moment."""
 
-    def __init__(self, check: HealthCheck, *, is_needed: bool = True) -> None:
+    def __init__(
+        self, check: HealthCheck, *, is_needed: bool = True, silence: str = NO_ANSWER
+    ) -> None:
         self._check = check
         #: Whether the site can't serve without.
         self.is_needed = is_needed
-        #: What is said where the check came to nothing: of Open edX we then only know nothing.
-        self.silence = "no answer" if is_needed else "unknown"
+        #: What is said where the check came to nothing.
+        self.silence = silence
         self.question = SharedQuestion(self._look)
 
     def _look(self) -> str:
@@ -93,26 +96,34 @@ class _SharedCheck:
 _CHECKS: Final = {
     "database": _SharedCheck(Database()),
     "migrations": _SharedCheck(Migrations()),
-    "broker": _SharedCheck(Broker()),
-    # Events are held without it. Were it needed, all servers would leave the load balancer together,
-    # and the events would be lost.
-    "openedx": _SharedCheck(OpenEdx(), is_needed=False),
+    # Events are held without these two. Were they needed, all servers would leave the load balancer
+    # together, and the events would be lost.
+    "broker": _SharedCheck(Broker(), is_needed=False, silence=NO_ANSWER),
+    "openedx": _SharedCheck(OpenEdx(), is_needed=False, silence="unknown"),
 }
 
 
 class _LastWord:
-    """Logs when the site becomes ready, or is it no longer; every few seconds somebody asks."""
+    """Logs when something of ours stops answering, or answers again; every few seconds somebody asks.
+
+    Open edX's pause has a line of its own.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._was_ready = True
+        self._were_silent: set[str] = set()
 
     def note(self, words: dict[str, str], *, is_ready: bool) -> None:
+        silent = {name for name, word in words.items() if word != OK and name != "openedx"}
         with self._lock:
-            has_changed, self._was_ready = is_ready != self._was_ready, is_ready
-        if has_changed and is_ready:
+            has_changed, self._were_silent = silent != self._were_silent, silent
+        if not has_changed:
+            return
+        if not silent:
             log.info("ready again", extra=words)
-        elif has_changed:
+        elif is_ready:
+            log.error("ready, but not all that it leans on answers", extra=words)
+        else:
             log.error("not ready", extra=words)
 
 
@@ -131,7 +142,8 @@ def live(request: HttpRequest) -> HttpResponse:  # noqa: ARG001
 def ready(request: HttpRequest) -> HttpResponse:  # noqa: ARG001
     """Answer 200 where the site can take requests, else 503, and how each thing it leans on does.
 
-    After PATIENCE_SECONDS at most. An Open edX that is down is told of, and keeps the site ready.
+    After PATIENCE_SECONDS at most. A broker or an Open edX that is down is told of, and
+    keeps the site ready: events are held.
     """
     checks = {
         name: check
