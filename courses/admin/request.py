@@ -12,7 +12,8 @@ from django.utils.timesince import timesince, timeuntil
 
 from courses.admin.filters import LastErrorFilter, LatelyFilter, StateFilter, WorkFilter
 from courses.admin.learner_run import LearnerRunAdmin, ReadOnlyMixin
-from courses.admin.today import Links, read_today
+from courses.admin.links import Links
+from courses.admin.today import read_today
 from courses.api import reopen, settle_as_failed, wake_worker
 from courses.models import CertificateRequest, OpenEdxPause
 

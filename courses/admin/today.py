@@ -4,16 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
-from urllib.parse import urlencode
 
 from django.conf import settings
-from django.contrib.admin import AdminSite
-from django.db.models import Model
-from django.http import HttpRequest
-from django.urls import reverse
 from django.utils import timezone
 
 from courses.admin.filters import span_to_params
+from courses.admin.links import Links
 from courses.admin.plot import Plot, draw, outcome_in_words
 from courses.api.figures import (
     OVERDUE_AFTER,
@@ -67,33 +63,6 @@ class Statement:
     headline: str
     details: list[str]
     link: str | None
-
-
-class Links:
-    """Addresses of the admin's lists and pages, for those who may see them."""
-
-    def __init__(self, site: AdminSite, request: HttpRequest) -> None:
-        self._site, self._request = site, request
-
-    def to_list(self, model: type[Model], **filters: str) -> str | None:
-        """Return the address of the list with the filters on."""
-        return self._find(model, "changelist", query=filters)
-
-    def to_row(self, row: Model) -> str | None:
-        """Return the address of the row's page."""
-        return self._find(type(row), "change", [row.pk])
-
-    def _find(
-        self,
-        model: type[Model],
-        page: str,
-        args: list[Any] | None = None,
-        query: Mapping[str, str] | None = None,
-    ) -> str | None:
-        if not self._site.get_model_admin(model).has_view_permission(self._request):
-            return None
-        address = reverse(f"admin:{model._meta.label_lower.replace('.', '_')}_{page}", args=args)
-        return f"{address}?{urlencode(query)}" if query else address
 
 
 def read_today(links: Links) -> dict[str, Any]:
