@@ -48,7 +48,7 @@ def test_a_worker_takes_the_periodic_task_from_the_broker_and_sweeps(
         *("--beat", "--schedule", str(tmp_path / "beat")), CELERY_BROKER_URL=broker_url
     )
 
-    with Celery(broker=broker_url) as elsewhere:
+    with Celery(broker=broker_url, set_as_current=False) as elsewhere:
         elsewhere.send_task("courses.tasks.generate_course_certificates")
     wait_until(lambda: "sweep of course run finished" in worker.words)
     worker.tell_to_end()
@@ -151,7 +151,7 @@ def test_what_a_killed_worker_had_in_hand_is_free_when_its_lease_has_run_out(
     CertificateRequest.objects.create(user=dana, course_run=run)
     openedx.set_fault("hang")
 
-    with Celery(broker=broker_url) as beat:
+    with Celery(broker=broker_url, set_as_current=False) as beat:
 
         def send_task() -> None:
             beat.send_task("courses.tasks.process_certificate_requests")

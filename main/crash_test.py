@@ -216,7 +216,7 @@ def test_workers_that_die_at_each_step_leave_their_work_to_the_next(
         return programs.start_worker(CELERY_BROKER_URL=broker_url, **ENVIRONMENT)
 
     worker = start_worker()
-    with Celery(broker=broker_url) as beat:
+    with Celery(broker=broker_url, set_as_current=False) as beat:
         for step in WORKERS_STEPS:
             learners = enroll_learners()
             accept(learners)

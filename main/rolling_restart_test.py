@@ -163,7 +163,7 @@ def test_a_web_server_that_is_replaced_under_load_answers_all_it_has_taken(
 def start_worker(programs: Programs, broker_url: str) -> Program:
     worker = programs.start_of_procfile("worker", CELERY_BROKER_URL=broker_url, **ENVIRONMENT)
     wait_until(lambda: " ready." in worker.words, lambda: worker.words)
-    with Celery(broker=broker_url) as beat:
+    with Celery(broker=broker_url, set_as_current=False) as beat:
         beat.send_task(TASK)
     return worker
 

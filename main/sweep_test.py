@@ -40,7 +40,7 @@ def learns(openedx: SimulatedOpenEdx) -> Learns:
 
 
 def send(broker_url: str, task: str) -> None:
-    with Celery(broker=broker_url) as elsewhere:
+    with Celery(broker=broker_url, set_as_current=False) as elsewhere:
         elsewhere.send_task(task)
 
 
@@ -69,7 +69,7 @@ def test_a_sweep_stands_in_a_queue_of_its_own_and_for_an_hour(
     script = "from courses.tasks import generate_course_certificates as task; task()"
     programs.run_command("shell", "--no-imports", "--command", script, CELERY_BROKER_URL=broker_url)
 
-    with Celery(broker=broker_url).connection_for_read() as connection:
+    with Celery(broker=broker_url, set_as_current=False).connection_for_read() as connection:
         message = connection.SimpleQueue("sweeps").get(timeout=10)
 
     assert message.headers["task"] == "courses.tasks.sweep_course_run"

@@ -134,7 +134,7 @@ class TestAcrossProcesses:
             openedx.enroll(run.courseware_id, str(learner.edx_username), percent=0.87319246)
         worker = programs.start_worker(CELERY_BROKER_URL=broker_url)
 
-        with Celery(broker=broker_url) as beat:
+        with Celery(broker=broker_url, set_as_current=False) as beat:
             periodic = beat.send_task(SWEEP)
         wait_until(lambda: len(lines_of(worker, "task_succeeded")) == 3, lambda: worker.words)
 
@@ -156,7 +156,7 @@ class TestAcrossProcesses:
             headers["__django_structlog__"] = forged
 
         signals.before_task_publish.connect(forge)
-        with Celery(broker=broker_url) as elsewhere:
+        with Celery(broker=broker_url, set_as_current=False) as elsewhere:
             failing = elsewhere.send_task(sweep_course_run.name, (17, SECRET), queue="sweeps")
             elsewhere.send_task("courses.tasks.of_a_later_version", (SECRET,))
         signals.before_task_publish.disconnect(forge)
