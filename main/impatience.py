@@ -23,14 +23,19 @@ class SharedQuestion(Generic[Answer]):
         self._under_way: Future[Answer] | None = None
 
     def begin(self) -> "Future[Answer]":
-        """Return the answer as it will be; how long to wait for it is up to the caller."""
+        """Return the answer as it will be; how long to wait for it is up to the caller.
+
+        Raises RuntimeError where the machine has no thread left.
+        """
         with self._lock:
             if self._under_way is None or self._under_way.done():
-                self._under_way = Future()
+                future: Future[Answer] = Future()
                 # A daemon: whoever wants to exit does not wait for it.
                 threading.Thread(
-                    target=self._answer, args=[self._under_way], name="question", daemon=True
+                    target=self._answer, args=[future], name="question", daemon=True
                 ).start()
+                # Not before: where the machine has no thread left, the next one asks anew.
+                self._under_way = future
             return self._under_way
 
     def _answer(self, future: "Future[Answer]") -> None:

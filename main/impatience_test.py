@@ -64,6 +64,20 @@ def test_what_it_raises_is_raised_where_the_answer_is_taken():
         SharedQuestion(fail).begin().result(PATIENCE_SECONDS)
 
 
+def test_after_a_moment_without_threads_it_is_asked_anew(monkeypatch: pytest.MonkeyPatch):
+    question = SharedQuestion(lambda: 42)
+
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as full_machine:
+        full_machine.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(RuntimeError):
+            question.begin()
+
+    assert question.begin().result(PATIENCE_SECONDS) == 42
+
+
 @pytest.mark.django_db
 def test_it_gives_its_connection_back():
     wrappers = []
