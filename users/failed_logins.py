@@ -9,6 +9,7 @@ import logging
 import math
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from enum import StrEnum
 from http import HTTPStatus
 
@@ -79,9 +80,11 @@ def take_back(request: HttpRequest, secret: Secret) -> None:
     """Count one failure less: what was counted beforehand turned out to be right."""
     if _limit_of(secret):
         key, _seconds_left = _window_of(request, secret)
-        # The window may have passed.
-        if cache.get(key, 0) > 0:
-            cache.decr(key)
+        # The window may have passed, or the count was dropped: where so many addresses fail that
+        # they are not all kept, another thread can do so even in between.
+        with suppress(ValueError):
+            if cache.get(key, 0) > 0:
+                cache.decr(key)
 
 
 def find_network(request: HttpRequest) -> str:
