@@ -1,5 +1,6 @@
 """The documents name what there is: paths, settings, tables and services."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -7,6 +8,13 @@ import pytest
 from django.apps import apps
 from django.conf import settings
 
+from courses.models import (
+    Course,
+    CourseRun,
+    CourseRunCertificate,
+    CourseRunEnrollment,
+    CourseRunGrade,
+)
 from main.deployment_test import read_env_example, read_variables
 
 FOLDER = settings.BASE_DIR
@@ -57,6 +65,28 @@ def test_each_table_constraint_and_index_that_a_document_names_exists(page: str)
     words = [word for word in read_words(page) if TABLE.fullmatch(word.partition(".")[0])]
 
     assert [word for word in words if word not in known | columns] == []
+
+
+def test_each_index_on_a_table_of_mitx_onlines_is_named_where_it_moves():
+    tables = [Course, CourseRun, CourseRunEnrollment, CourseRunGrade, CourseRunCertificate]
+    indexes = {index.name for table in tables for index in table._meta.indexes}
+
+    assert indexes - set(read_words("mitxonline.md")) == set()
+
+
+@pytest.mark.parametrize("app", ["openedx", "courses"])
+def test_each_module_of_users_that_an_app_needs_is_named_where_it_moves(app: str):
+    sources = [path for path in (FOLDER / app).rglob("*.py") if "test" not in path.name]
+    imports = [
+        node
+        for path in sources
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("users.")
+    ]
+    modules = {f"{node.module}".replace(".", "/") + ".py" for node in imports}
+
+    # Tests and their factories move as a whole.
+    assert modules - {"users/factories.py"} - set(read_words("mitxonline.md")) == set()
 
 
 def test_the_documents_are_there():
