@@ -1,5 +1,6 @@
 # One command each: `make demo` shows it, `make test` proves it, `make serve` keeps it running.
-# A fresh machine needs Python 3.11, make and git; everything else comes into .venv.
+# A fresh machine needs Python 3.11, make and git; everything else comes into .venv, but the tests'
+# Chromium (`make browser`).
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
