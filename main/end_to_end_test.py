@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 import requests
@@ -293,6 +294,26 @@ def test_what_a_hostile_client_sends_is_refused_in_json_and_leaves_no_traceback(
     assert dana.email not in log
     assert site.token not in log
     assert not CourseRunCertificate.all_objects.exists()
+
+
+@pytest.mark.parametrize(
+    "parameter", ["q*0=1;q*=x", "q*=undefined''%41", "q*=nonsense''x", "Q *0*=rot13''%41"]
+)
+def test_an_accept_header_that_can_not_be_parsed_is_no_500(site: Site, parameter: str):
+    statuses = [
+        requests.get(
+            site.url + path, headers={"Accept": f"text/html;{parameter}"}, timeout=30
+        ).status_code
+        for path in (
+            "/certificate/nobody/",
+            f"/certificate/{uuid4()}/",
+            "/api/schema/webhooks/docs/",
+        )
+    ]
+
+    # The last one is sent to the login page, which is shown.
+    assert statuses == [404, 404, 200]
+    assert "Traceback" not in site.log.read_text()
 
 
 @pytest.mark.parametrize("environment", [{"TRUSTED_PROXIES": "1", "FAILED_TOKENS_MAX": "3"}])

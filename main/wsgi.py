@@ -22,12 +22,13 @@ refuse_what_can_not_work()
 
 
 def application(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-    """Hand the request to Django, with the two headers that Django can't cope with mended.
+    """Hand the request to Django, with the headers that Django can't cope with mended.
 
     Webhooks take turns, so that a crowd of them leaves room for the rest of the site; who shows no
     token is refused for next to nothing, and needs none.
     """
     _drop_parameters(environ)
+    _drop_encoded_parameters_of_accept(environ)
     _bound_body_of_unknown_length(environ)
     if environ.get("HTTP_AUTHORIZATION") and environ["PATH_INFO"].startswith(_WEBHOOKS):
         with webhook_turns.taken():
@@ -46,6 +47,23 @@ def _drop_parameters(environ: "WSGIEnvironment") -> None:
         parameter for parameter in parameters if parameter.strip().lower().startswith("boundary=")
     ]
     environ["CONTENT_TYPE"] = ";".join([media_type.strip(), *boundary[:1]])
+
+
+def _drop_encoded_parameters_of_accept(environ: "WSGIEnvironment") -> None:
+    """Leave of Accept what is plain: no media type needs a parameter in pieces or in an encoding.
+
+    Python's parser of those (RFC 2231) stumbles over `q*0=1;q*=x` and `q*=undefined''%41`, and each
+    view that asks for the preferred type would be a 500.
+    """
+    accept = environ.get("HTTP_ACCEPT", "")
+    if ";" in accept:
+        environ["HTTP_ACCEPT"] = ",".join(_without_encoded(word) for word in accept.split(","))
+
+
+def _without_encoded(media_range: str) -> str:
+    media_type, *parameters = media_range.split(";")
+    plain = [parameter for parameter in parameters if "*" not in parameter.partition("=")[0]]
+    return ";".join([media_type, *plain])
 
 
 def _bound_body_of_unknown_length(environ: "WSGIEnvironment") -> None:
