@@ -23,12 +23,14 @@ from rest_framework.throttling import BaseThrottle
 log = logging.getLogger(__name__)
 
 LOGIN_PAGE = "admin:login"
+# It looks at the secret whatever the method; the others do so for POST alone.
+INTROSPECTION = "oauth2_provider:introspect"
 # Where a password or a client's secret opens something, and the status that says it did.
 PASSWORD_DOORS = {
     LOGIN_PAGE: HTTPStatus.FOUND,
     "oauth2_provider:token": HTTPStatus.OK,
     "oauth2_provider:revoke-token": HTTPStatus.OK,
-    "oauth2_provider:introspect": HTTPStatus.OK,
+    INTROSPECTION: HTTPStatus.OK,
 }
 # What one subscriber of IPv6 holds at the least; a single address would be one of 2^64.
 IPV6_PREFIX = 64
@@ -127,7 +129,9 @@ class PasswordsMiddleware:
     ) -> HttpResponse | None:
         """Refuse the caller, or let the view decide."""
         match = request.resolver_match
-        if match is None or match.view_name not in PASSWORD_DOORS or request.method != "POST":
+        if match is None or match.view_name not in PASSWORD_DOORS:
+            return None
+        if request.method != "POST" and match.view_name != INTROSPECTION:
             return None
         wait = count_failure(request, Secret.PASSWORD)
         if wait is None:

@@ -14,7 +14,14 @@ from django.urls import reverse
 from oauth2_provider.models import Application
 
 from users.factories import UserFactory
-from users.failed_logins import PASSWORD_DOORS, Secret, count_failure, find_network, take_back
+from users.failed_logins import (
+    INTROSPECTION,
+    PASSWORD_DOORS,
+    Secret,
+    count_failure,
+    find_network,
+    take_back,
+)
 from users.models import User
 
 pytestmark = pytest.mark.django_db
@@ -174,6 +181,16 @@ class TestTheDoorsOfOAuth2:
             assert reply.status_code == 429
             assert list(reply.json()) == ["detail"]
             assert reply["Retry-After"] == "40"
+
+    @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE"])
+    def test_introspection_takes_guesses_by_any_method(self, client: Client, method: str):
+        door = f"{reverse(INTROSPECTION)}?token=any"
+
+        wrong = [client.generic(method, door, headers=basic("a guess")) for _ in range(4)]
+        right = client.get(door, headers=basic(CLIENT_SECRET))
+
+        assert [reply.status_code for reply in wrong] == [403, 403, 403, 429]
+        assert right.status_code == 429
 
     def test_a_right_secret_counts_as_no_failure(
         self, client: Client, door: str, form: dict[str, str]
