@@ -13,8 +13,9 @@ from django.views.defaults import bad_request
 log = logging.getLogger(__name__)
 
 NUL = "\0"
-# What a value becomes that is no number or no date, or that PostgreSQL can't work with.
-REFUSED = (ValueError, DataError)
+# What a value becomes that is no number or no date, is too large for one, or that PostgreSQL can't
+# work with.
+REFUSED = (ValueError, OverflowError, DataError)
 # What a list of the admin reads itself, and reads with care.
 NO_FILTERS = {ALL_VAR, ORDER_VAR, PAGE_VAR, SEARCH_VAR}
 
