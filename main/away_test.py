@@ -77,6 +77,30 @@ def test_without_its_database_the_site_lives_and_is_not_ready_and_says_so(
     assert told["events_total invalid certificate"] == 1
 
 
+def test_without_its_database_the_site_has_a_503_for_the_admin_and_for_oauth2(
+    site: WebServer, database: Bottleneck
+):
+    database.fall_away()
+
+    replies = [
+        requests.get(
+            f"{site.url}/admin/",
+            headers={"Cookie": f"sessionid={'a' * 32}"},
+            timeout=PATIENCE_SECONDS,
+        ),
+        requests.post(
+            f"{site.url}/oauth2/revoke_token/",
+            data={"client_id": "any", "token": "any"},
+            timeout=PATIENCE_SECONDS,
+        ),
+    ]
+
+    assert [reply.status_code for reply in replies] == [503, 503]
+    assert {reply.headers["Cache-Control"] for reply in replies} == {"no-store"}
+    assert site.words.count('"database failed"') == 2
+    assert '"stack"' not in site.words
+
+
 def test_when_a_database_thaws_that_was_frozen_for_long_all_is_well(
     site: WebServer, database: Bottleneck
 ):
