@@ -5,6 +5,7 @@ from typing import Any
 from unicodedata import east_asian_width
 from uuid import UUID
 
+from django.conf import settings
 from django.db import Error as DatabaseFailure
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.template.loader import render_to_string
@@ -84,7 +85,7 @@ def misspelt_certificate_page(request: HttpRequest, word: str) -> HttpResponse:
 
 
 def _show(request: HttpRequest, certificate: PublishedCertificate) -> HttpResponse:
-    address = request.build_absolute_uri(certificate.link)
+    address = _public_address(request, certificate.link)
     if wants_json(request):
         response: HttpResponse = _json(_describe(certificate, address), 200)
     else:
@@ -97,10 +98,17 @@ def _show(request: HttpRequest, certificate: PublishedCertificate) -> HttpRespon
             "run_title_length": _measure(certificate.run_title),
             "course_id_length": _measure(certificate.course_id),
             "address": address,
-            "image": request.build_absolute_uri(static("courses/share.png")),
+            "image": _public_address(request, static("courses/share.png")),
         }
         response = HttpResponse(render_to_string("courses/certificate.html", context))
     return _finish(response, f"public, max-age={CACHE_SECONDS}")
+
+
+def _public_address(request: HttpRequest, path: str) -> str:
+    """Return the whole address, which others keep: not with a port that a caller made up."""
+    if settings.SITE_BASE_URL:
+        return f"{settings.SITE_BASE_URL}{path}"
+    return request.build_absolute_uri(path)
 
 
 def _measure(text: str) -> str:

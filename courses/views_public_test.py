@@ -161,3 +161,18 @@ def test_the_picture_of_a_shared_link_is_as_large_as_it_says_and_light():
 def test_a_strict_content_security_policy_forbids_nothing_on_the_pages(client, certificate):
     for link in (certificate.link, revoked(), NOTHING):
         assert Head(text_of(client.get(link))).inline == []
+
+
+@pytest.mark.parametrize("base", ["https://mitxonline.example.org", ""])
+def test_the_address_to_share_is_the_sites_own_where_it_is_known(
+    client, certificate, settings, base
+):
+    settings.SITE_BASE_URL = base
+    settings.ALLOWED_HOSTS = ["internal"]
+    expected = f"{base or 'http://internal:99'}{certificate.link}"
+
+    page = client.get(certificate.link, headers={"host": "internal:99"})
+    told = client.get(certificate.link, {"format": "json"}, headers={"host": "internal:99"})
+
+    assert told.json()["link"] == expected
+    assert f'<link rel="canonical" href="{expected}">' in text_of(page)

@@ -38,8 +38,8 @@ class BadInputMiddleware:
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Return a 400 for an exception that the caller's input explains, None for any other."""
         if _is_nul(exception) or (isinstance(exception, REFUSED) and _may_explain(request)):
-            # If it was an error of ours after all, it is not hidden.
-            log.warning("input refused", extra={"error": type(exception).__name__})
+            # If it was an error of ours after all, it is not hidden: the log has where it came from.
+            log.warning("input refused", exc_info=exception)
             return bad_request(request, BadRequest())
         return None
 

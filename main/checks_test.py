@@ -89,6 +89,8 @@ def test_production_has_nothing_to_complain_of(monkeypatch: pytest.MonkeyPatch):
         ({"ALLOWED_HOSTS": "https://mitxonline.example.org"}, "main.E012"),
         ({"ALLOWED_HOSTS": "mitxonline.example.org:443"}, "main.E012"),
         ({"ALLOWED_HOSTS": "mitxonline.example.org, www.example.org"}, "main.E012"),
+        ({"SITE_BASE_URL": "mitxonline.example.org"}, "main.E016"),
+        ({"SITE_BASE_URL": "https://mitxonline.example.org/online"}, "main.E016"),
         ({"METRICS_TOKEN": "fifteen-letters"}, "main.E013"),
         ({"METRICS_TOKEN": "a token with blanks in it"}, "main.E013"),
         ({"METRICS_DIR": "/nowhere/at/all"}, "main.E014"),

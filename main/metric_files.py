@@ -62,7 +62,14 @@ class _Pair:
 
     def _take(self) -> tuple[int, BufferedRandom]:
         for number in count():
-            lock = (self._folder / f"{number}.lock").open("a+b")
+            path = self._folder / f"{number}.lock"
+            try:
+                lock = path.open("a+b")
+            except PermissionError:
+                # Another user's, such as root's who ran a command by hand.
+                if path.exists():
+                    continue
+                raise
             try:
                 # Of the process and not of the open file: a child does not inherit it, and it is
                 # free in the moment its holder is gone.

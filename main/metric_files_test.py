@@ -1,13 +1,16 @@
 """The counts of several processes, in the folder they share: real processes, and real ends."""
 
+import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.multiprocess import MultiProcessCollector
 
+NOBODY = 65_534
 ROOT = Path(__file__).resolve().parent.parent
 
 # Counts events when it is told to, in a process of its own or in a child of that.
@@ -16,6 +19,9 @@ import os, sys
 from main import metric_files
 metric_files.share(sys.argv[1])
 from openedx.metrics import count_event
+if len(sys.argv) > 2:
+    # All is imported by now, which that user may not read.
+    os.seteuid(int(sys.argv[2]))
 
 def count(times):
     for _ in range(times):
@@ -37,9 +43,10 @@ for line in sys.stdin:
 class Process:
     """A process that counts, in a folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, user: int | None = None) -> None:
+        arguments = [str(folder)] if user is None else [str(folder), str(user)]
         self._process = subprocess.Popen(
-            [sys.executable, "-c", PROCESS, str(folder)],
+            [sys.executable, "-c", PROCESS, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd=ROOT,
@@ -118,6 +125,21 @@ def test_processes_that_come_and_go_leave_no_more_files_than_lived_at_once(tmp_p
     assert len(list(tmp_path.iterdir())) == 6
     assert read(tmp_path) == 4
     lasting.end()
+
+
+def test_who_may_not_touch_anothers_files_takes_others():
+    # Not below pytest's folder, which is its user's alone.
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o777)
+        (folder / "0.lock").touch(mode=0o000)
+        process = Process(folder, user=NOBODY if os.geteuid() == 0 else None)
+
+        # A child takes files of its own.
+        process.count(3, "fork")
+
+        assert read(folder) == 3
+        process.end()
 
 
 def test_many_that_start_at_once_take_different_files(tmp_path: Path):

@@ -42,6 +42,9 @@ ALLOWED_HOSTS = env.list(
     "ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"] if DEBUG else []
 )
 
+# Where the public pages are, for addresses that are printed and shared; empty: where they were asked.
+SITE_BASE_URL = env.str("SITE_BASE_URL", default="").rstrip("/")
+
 # --- Open edX -----------------------------------------------------------------------------------
 
 OPENEDX_API_BASE_URL = required("OPENEDX_API_BASE_URL", in_development="http://127.0.0.1:18000")
@@ -240,6 +243,7 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True

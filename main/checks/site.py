@@ -17,10 +17,12 @@ METRICS_TOKEN_LEAST_LENGTH: Final = 16
 # With a dot before it, all its sub-domains; in brackets, an address of IPv6.
 _NAME = re.compile(r"\*|\.?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?|\[[0-9A-Fa-f:.]+\]")
 
+_ORIGIN = re.compile(r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
+
 
 def check_site(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001
     """Report names under which nobody reaches the site, and what keeps it from being watched."""
-    return [*_look_at_names(), *_look_at_metrics()]
+    return [*_look_at_names(), *_look_at_address(), *_look_at_metrics()]
 
 
 def _look_at_names() -> Iterator[CheckMessage]:
@@ -44,6 +46,15 @@ def _look_at_names() -> Iterator[CheckMessage]:
             "ALLOWED_HOSTS takes every name: a caller chooses the one that links are made with.",
             hint="Set it to the site's names; /healthz and /metrics answer under any.",
             id="main.W007",
+        )
+
+
+def _look_at_address() -> Iterator[CheckMessage]:
+    if settings.SITE_BASE_URL and not _ORIGIN.fullmatch(settings.SITE_BASE_URL):
+        yield Error(
+            f"SITE_BASE_URL is {settings.SITE_BASE_URL!r}, which is not where a site begins.",
+            hint="Such as https://mitxonline.example.org, without a path.",
+            id="main.E016",
         )
 
 
