@@ -24,7 +24,7 @@ from demo.story import get_steps, tell
 from demo.surroundings import CHECKOUT, HOST, find_free_port
 from openedx.simulator import SimulatedOpenEdx
 
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 180
 DEMO = ("-m", "demo")
 SERVE = ("-m", "demo.serve")
 # The demo, told to expect another reply to the first event.

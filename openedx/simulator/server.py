@@ -127,7 +127,7 @@ class SimulatedOpenEdx:
         """Forget the requests and count from zero."""
         self._log.clear()
 
-    def wait_for_requests(self, count: int, timeout_seconds: float = 10.0) -> None:
+    def wait_for_requests(self, count: int, timeout_seconds: float = 60.0) -> None:
         """Return once so many requests have come, answered or not; raises TimeoutError."""
         self._log.wait_for(count, timeout_seconds)
 
