@@ -33,6 +33,9 @@ KINDS: list[Callable[[], requests.Session | None]] = [requests.Session, lambda: 
 LEARNERS_OF_A_SENDER = 6
 # Answers that make it a load, before the old version is told to end and after.
 SOME_ANSWERS = 60
+# Granian waits 30 seconds for its workers. That it says "Killing worker" tells nothing: on a busy
+# machine it says so of one that has just ended.
+KILLED_AFTER_SECONDS = 28
 # Nothing but SIGTERM ends anything.
 ENVIRONMENT = {"EDX_API_CLIENT_TIMEOUT": "25", "CERTIFICATE_REQUEST_LEASE": "120"}
 
@@ -130,18 +133,18 @@ def test_a_web_server_that_is_replaced_under_load_answers_all_it_has_taken(
             executor.submit(send_on_and_on, learners, make_connections())
             for learners, make_connections in zip(crowds, KINDS, strict=True)
         ]
-        # These have a question in hand when it ends, and later a connection that nobody uses.
-        senders += [
-            executor.submit(send_and_again_later, learner, make_connections())
-            for learner, make_connections in zip(in_hand, KINDS, strict=True)
-        ]
         try:
             wait_until(lambda: len(balancer.answers) >= SOME_ANSWERS)
+            # These have a question in hand when it ends, and later a connection that nobody uses.
+            senders += [
+                executor.submit(send_and_again_later, learner, make_connections())
+                for learner, make_connections in zip(in_hand, KINDS, strict=True)
+            ]
             wait_until(lambda: is_asked_about(in_hand, openedx))
             old.tell_to_end()
             wait_until(lambda: old.post({}) is None)
             openedx.set_fault(slow)
-            status = old.wait()
+            status = old.process.wait(timeout=KILLED_AFTER_SECONDS)
             wait_until(lambda: balancer.count_answers_of(new) >= SOME_ANSWERS)
         finally:
             openedx.set_fault(slow)
@@ -150,7 +153,6 @@ def test_a_web_server_that_is_replaced_under_load_answers_all_it_has_taken(
         sender.result()
 
     assert status == 0
-    assert "Killing worker" not in old.words
     assert {answer.status for answer in balancer.answers} == {200}
     # An event that a server had taken up and not answered would exist at the second try.
     firsts = {answer.learner: answer for answer in reversed(balancer.answers)}
@@ -183,14 +185,16 @@ def test_a_worker_that_is_replaced_finishes_what_it_has_in_hand(
 
     old.tell_to_end()
     wait_until(lambda: "Warm shutdown" in old.words)
+    openedx.clear_fault()
+    status = old.wait()
+    settled_by_old = get_certified(run)
     for learner in late:
         CertificateRequestFactory.create(user=learner, course_run=run)
     new = start_worker(programs, broker_url)
-    wait_until(lambda: get_certified(run) == late, lambda: new.words)
-    openedx.clear_fault()
+    wait_until(is_all_settled, lambda: new.words)
 
-    assert old.wait() == 0
+    assert status == 0
     assert "Traceback" not in old.words
-    assert is_all_settled()
-    assert get_certified(run) == [early, *late]
+    assert settled_by_old == [early]
     assert early.certificate_requests.get().attempts == 1
+    assert get_certified(run) == [early, *late]
