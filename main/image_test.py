@@ -135,7 +135,8 @@ def test_it_holds_the_product_and_nothing_else(image: Path):
 def test_each_module_of_it_can_be_imported(run_in_image: RunInImage):
     result = run_in_image("python", "-c", IMPORT_ALL)
 
-    assert (result.returncode, result.stderr) == (0, "")
+    hint = "What is there for the tests alone belongs into .dockerignore."
+    assert (result.returncode, result.stderr) == (0, ""), f"{hint}\n{result.stderr}"
 
 
 def test_the_example_environment_passes_every_check(run_in_image: RunInImage):
