@@ -226,16 +226,17 @@ class TestFailure:
         assert "error" not in line
         assert "stack" not in line
 
-    def test_an_error_before_the_view_is_told_too(
+    def test_a_session_that_can_not_be_looked_up_is_told_without_its_key(
         self, client: Client, log: Log, broken_database: None
     ):
         client.cookies["sessionid"] = "s3cret" * 6
 
         response = client.get("/admin/")
 
-        line = the_line(log)
-        assert response.status_code == 500
-        assert (line["error"], line["route"]) == (OperationalError.__name__, "admin/")
+        reason, outcome = log.lines
+        assert response.status_code == 503
+        assert (reason["event"], reason["error"]) == ("database failed", OperationalError.__name__)
+        assert (outcome["route"], outcome["status"]) == ("admin/", 503)
         assert "s3cret" not in log.text
 
     def test_a_database_that_fails_is_told_with_its_reason(
