@@ -8,10 +8,10 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.html import format_html
-from django.utils.timesince import timesince, timeuntil
 
 from courses.admin.filters import LastErrorFilter, LatelyFilter, StateFilter, WorkFilter
 from courses.admin.learner_run import LearnerRunAdmin, ReadOnlyMixin
+from courses.admin.lengths import length_in_words
 from courses.admin.links import Links
 from courses.admin.today import read_today
 from courses.api import reopen, settle_as_failed, wake_worker
@@ -84,7 +84,7 @@ class CertificateRequestAdmin(ReadOnlyMixin, LearnerRunAdmin):
 
     @admin.display(description="Age", ordering="created_on")
     def age(self, request: CertificateRequest) -> str:
-        return timesince(request.created_on, depth=1)
+        return length_in_words(timezone.now() - request.created_on)
 
     @admin.display(description="Next", ordering="next_attempt_on")
     def next_attempt(self, request: CertificateRequest) -> str:
@@ -95,7 +95,7 @@ class CertificateRequestAdmin(ReadOnlyMixin, LearnerRunAdmin):
             return "at work"
         if request.next_attempt_on <= now:
             return "due"
-        return f"in {timeuntil(request.next_attempt_on, now, depth=1)}"
+        return f"in {length_in_words(request.next_attempt_on - now)}"
 
     @admin.action(description="Replay the selected requests now", permissions=["work"])
     def replay_now(self, request: HttpRequest, queryset: QuerySet[CertificateRequest]) -> None:

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from django.conf import settings
 from django.utils import timezone
 
 from courses.admin.filters import span_to_params
+from courses.admin.lengths import length_in_words
 from courses.admin.links import Links
 from courses.admin.plot import Plot, draw, outcome_in_words
 from courses.api.figures import (
@@ -104,7 +105,7 @@ def describe_openedx(pause: OpenEdxPause, now: datetime, links: Links) -> Statem
         if pause.since is not None:
             details.insert(0, f"Since {_moment(pause.since, now, with_age=True)}.")
         if pause.next_probe_on is not None and pause.next_probe_on > now:
-            at, wait = f"{pause.next_probe_on:%H:%M:%S}", _length(pause.next_probe_on - now)
+            at, wait = f"{pause.next_probe_on:%H:%M:%S}", length_in_words(pause.next_probe_on - now)
             details.append(f"Next probe at {at}, in {wait}.")
         else:
             details.append("The next probe is due: the worker makes it.")
@@ -156,7 +157,7 @@ def describe_requests(
         if oldest is None
         else Number(
             "Oldest open request",
-            _length(now - oldest.created_on),
+            length_in_words(now - oldest.created_on),
             links.to_row(oldest),
             f"since {_moment(oldest.created_on, now)}",
         ),
@@ -206,7 +207,7 @@ def describe_sweeps(figures: SweepFigures, now: datetime, links: Links) -> list[
         number("Resting", figures.resting, "nothing new for a while", next="rests"),
         Number(
             "Last sweep finished",
-            "none yet" if finished_on is None else f"{_length(now - finished_on)} ago",
+            "none yet" if finished_on is None else f"{length_in_words(now - finished_on)} ago",
             links.to_list(CourseRunSweep, next="some", o="-1"),
             "" if finished_on is None else f"at {_moment(finished_on, now)}",
         ),
@@ -265,17 +266,4 @@ def _moment(moment: datetime, now: datetime, *, with_age: bool = False) -> str:
     words = f"{moment:%H:%M}"
     if moment.date() != now.date():
         words = f"{words} on {moment:%a} {moment.day} {moment:%b}"
-    return f"{words}, {_length(now - moment)} ago" if with_age else words
-
-
-def _length(length: timedelta) -> str:
-    """Return how long that is, in its largest unit or two."""
-    seconds = max(0, round(length.total_seconds()))
-    minutes, seconds = divmod(seconds, 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    if days:
-        return "1 day" if days == 1 else f"{days:,} days"
-    if hours:
-        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-    return f"{minutes} min" if minutes else f"{seconds} s"
+    return f"{words}, {length_in_words(now - moment)} ago" if with_age else words
