@@ -80,6 +80,16 @@ def dana(run: CourseRun, openedx: SimulatedOpenEdx) -> User:
     return dana
 
 
+@pytest.fixture
+def learners(run: CourseRun, openedx: SimulatedOpenEdx) -> list[User]:
+    """Five who have passed and paid."""
+    learners = UserFactory.create_batch(5)
+    for learner in learners:
+        CourseRunEnrollmentFactory.create(user=learner, run=run)
+        openedx.enroll(run.courseware_id, str(learner.edx_username), passed=True, percent=0.9)
+    return learners
+
+
 def is_all_settled() -> bool:
     """Whether no request is open."""
     return not CertificateRequest.objects.filter(status=CertificateRequest.Status.OPEN).exists()

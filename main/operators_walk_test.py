@@ -18,11 +18,9 @@ from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import Settings
 
-from courses.factories import CourseRunEnrollmentFactory
 from courses.models import CourseRun
 from main.conftest import Log, get_certified
 from openedx.simulator import SimulatedOpenEdx
-from users.factories import UserFactory
 from users.models import User
 
 # Metrics and readiness are read in threads of their own: only what is committed is there for them.
@@ -96,16 +94,6 @@ def site(settings: Settings, admin_user: User, log: Log) -> Iterator[Site]:
     plugin = Client(headers={"authorization": f"Bearer {token.getvalue().strip()}"})
     with time_machine.travel(datetime(2026, 11, 25, 11, 55, tzinfo=UTC), tick=False) as clock:
         yield Site(plugin, operator, log, clock)
-
-
-@pytest.fixture
-def learners(run: CourseRun, openedx: SimulatedOpenEdx) -> list[User]:
-    """Five who have passed and paid."""
-    learners = UserFactory.create_batch(5)
-    for learner in learners:
-        CourseRunEnrollmentFactory.create(user=learner, run=run)
-        openedx.enroll(run.courseware_id, str(learner.edx_username), passed=True, percent=0.9)
-    return learners
 
 
 def test_an_operator_sees_open_edx_go_down_and_come_back_and_all_is_settled(

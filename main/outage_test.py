@@ -2,25 +2,13 @@
 
 import pytest
 
-from courses.factories import CourseRunEnrollmentFactory
 from courses.models import CertificateRequest, CourseRun
 from main.conftest import get_certified, is_all_settled
 from main.processes import Programs, wait_until
 from openedx.simulator import SimulatedOpenEdx
-from users.factories import UserFactory
 from users.models import User
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def learners(run: CourseRun, openedx: SimulatedOpenEdx) -> list[User]:
-    """Five who have passed and paid."""
-    learners = UserFactory.create_batch(5)
-    for learner in learners:
-        CourseRunEnrollmentFactory.create(user=learner, run=run)
-        openedx.enroll(run.courseware_id, str(learner.edx_username), passed=True, percent=0.9)
-    return learners
 
 
 def test_what_came_in_an_outage_is_settled_by_itself_when_it_is_over(
