@@ -63,7 +63,7 @@ def certificate_page(request: HttpRequest, uuid: UUID) -> HttpResponse:
     try:
         found = find_published_certificate(uuid)
     except DatabaseFailure as failure:
-        log.error("database failed", extra=describe_failure(failure))  # noqa: TRY400
+        log.error("database failed", extra=describe_failure(failure))  # noqa: TRY400 - its text can hold values
         return _tell_absence(request, UNAVAILABLE)
     if isinstance(found, Absence):
         return _tell_absence(request, found)

@@ -132,14 +132,14 @@ _last_word: Final = _LastWord()
 
 @never_cache
 @require_safe
-def live(request: HttpRequest) -> HttpResponse:  # noqa: ARG001
+def live(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 - as Django calls it
     """Answer 200 for as long as the process can answer; nobody else is asked."""
     return JsonResponse({"status": "alive"})
 
 
 @never_cache
 @require_safe
-def ready(request: HttpRequest) -> HttpResponse:  # noqa: ARG001
+def ready(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 - as Django calls it
     """Answer 200 where the site can take requests, else 503, and how each thing it leans on does.
 
     After PATIENCE_SECONDS at most. A broker or an Open edX that is down is told of, and

@@ -76,7 +76,7 @@ class _SessionWithoutRedirects(requests.Session):
     the next request.
     """
 
-    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002
+    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002 - as requests calls it
         return None
 
 

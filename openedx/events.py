@@ -36,8 +36,8 @@ class EventParser(BaseParser):
     def parse(
         self,
         stream: IO[bytes],
-        media_type: str | None = None,  # noqa: ARG002
-        parser_context: Mapping[str, Any] | None = None,  # noqa: ARG002
+        media_type: str | None = None,  # noqa: ARG002 - as the framework calls it
+        parser_context: Mapping[str, Any] | None = None,  # noqa: ARG002 - as the framework calls it
     ) -> Any:
         try:
             # The token was looked up; a body that comes slowly must hold nothing.
@@ -64,9 +64,9 @@ class JsonWhateverIsAccepted(DefaultContentNegotiation):
 
     def select_renderer(
         self,
-        request: Request,  # noqa: ARG002
+        request: Request,  # noqa: ARG002 - as the framework calls it
         renderers: Any,
-        format_suffix: str | None = None,  # noqa: ARG002
+        format_suffix: str | None = None,  # noqa: ARG002 - as the framework calls it
     ) -> tuple[BaseRenderer, str]:
         renderer = renderers[0]
         return renderer, renderer.media_type

@@ -12,5 +12,5 @@ class HasRequiredScopes(TokenHasScope):
     def has_permission(self, request: Request, view: APIView) -> bool:
         return not self.get_scopes(request, view) or super().has_permission(request, view)
 
-    def get_scopes(self, request: Request, view: APIView) -> list[str]:  # noqa: ARG002
+    def get_scopes(self, request: Request, view: APIView) -> list[str]:  # noqa: ARG002 - as the framework calls it
         return settings.OPENEDX_WEBHOOK_REQUIRED_SCOPES

@@ -28,7 +28,7 @@ class EventTextFieldExtension(OpenApiSerializerFieldExtension):
     def map_serializer_field(
         self,
         auto_schema: Any,  # noqa: ARG002 - the caller's signature
-        direction: str,  # noqa: ARG002
+        direction: str,  # noqa: ARG002 - as the framework calls it
     ) -> dict[str, Any]:
         field: EventTextField = self.target
         schema: dict[str, Any] = {"type": "string", "maxLength": field.max_length}
@@ -45,7 +45,7 @@ class BearerTokenExtension(OpenApiAuthenticationExtension):
 
     def get_security_definition(
         self,
-        auto_schema: Any,  # noqa: ARG002
+        auto_schema: Any,  # noqa: ARG002 - as the framework calls it
     ) -> dict[str, Any]:
         return {
             "type": "http",

@@ -41,9 +41,9 @@ class Secret(StrEnum):
 
     #: Long and random, so nobody finds one by trying. Count it once it has failed, and no sooner:
     #: a valid one is served whatever its address did before.
-    TOKEN = "token"  # noqa: S105
+    TOKEN = "token"  # noqa: S105 - the name of a kind, no secret
     #: Chosen by people. Count it before it is looked at.
-    PASSWORD = "password"  # noqa: S105
+    PASSWORD = "password"  # noqa: S105 - the name of a kind, no secret
 
 
 def count_failure(request: HttpRequest, secret: Secret) -> int | None:
@@ -135,7 +135,7 @@ class PasswordsMiddleware:
             return None
         wait = count_failure(request, Secret.PASSWORD)
         if wait is None:
-            setattr(request, "_status_of_success", PASSWORD_DOORS[match.view_name])  # noqa: B010
+            setattr(request, "_status_of_success", PASSWORD_DOORS[match.view_name])  # noqa: B010 - mypy knows no such attribute of a request
             return None
         return _too_many(request, wait, is_page=match.view_name == LOGIN_PAGE)
 

@@ -35,7 +35,7 @@ BOUNDS: Final[dict[str, tuple[float, float | None]]] = {
 }
 
 
-def check_bounds(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001
+def check_bounds(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001 - as Django calls it
     """Report each number that is out of its bounds."""
     return list(_look())
 

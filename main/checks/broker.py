@@ -14,7 +14,7 @@ from kombu.transport import resolve_transport
 _OF_ONE_MACHINE = ("filesystem", "memory")
 
 
-def check_broker(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001
+def check_broker(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001 - as Django calls it
     """Report a Celery that waits for a broker nobody named, or whose broker nobody could ask."""
     return list(_look())
 

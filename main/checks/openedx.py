@@ -19,7 +19,7 @@ PARTS_OF_A_QUESTION: Final = ("EDX_API_CLIENT_CONNECT_TIMEOUT", "EDX_API_CLIENT_
 PLACEHOLDERS: Final = ("...", "changeme", "development-service-worker-token")
 
 
-def check_openedx(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001
+def check_openedx(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001 - as Django calls it
     """Report what keeps us from asking Open edX, or from asking it safely and in time."""
     return [*_look_at_times(), *_look_at_address(), *_look_at_token()]
 

@@ -15,7 +15,7 @@ SWEEP_LEASE_LEAST_SECONDS: Final = 30
 SHOWN_DAYS: Final = 14
 
 
-def check_requests(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001
+def check_requests(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001 - as Django calls it
     """Report what would lose a held request, or ask twice for one."""
     return list(_look())
 

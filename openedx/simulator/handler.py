@@ -52,7 +52,7 @@ class RequestHandler(BaseHTTPRequestHandler):
             write(f"{json.dumps(self.requestline)} {outcome} {milliseconds:.1f} ms")
 
     # The names http.server looks for.
-    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _respond  # noqa: N815
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _respond  # noqa: N815 - the names http.server looks for
 
     def _answer(self) -> str:
         """Answer one request and return what was done, for the access log."""
@@ -140,7 +140,7 @@ class RequestHandler(BaseHTTPRequestHandler):
             return None
         return self.rfile.read(int(length)) if int(length) <= _LONGEST_BODY else None
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name http.server gives it
         """Keep the standard library's own lines (malformed requests) out of stderr."""
         if write := self.server.site.write_access_log:
             write(json.dumps(format % args))
