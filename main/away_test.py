@@ -7,8 +7,8 @@ import requests
 from django.db import connection
 from prometheus_client.parser import text_string_to_metric_families
 
+from embedded_postgres.tcp_proxy import TcpProxy, proxy_before
 from main.processes import Programs, WebServer
-from main.tcp_proxy import TcpProxy, proxy_before
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

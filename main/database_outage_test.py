@@ -10,9 +10,9 @@ from django.contrib.auth.hashers import make_password
 from django.db import connection
 
 from courses.models import CertificateRequest, CourseRun
+from embedded_postgres.tcp_proxy import TcpProxy, drop_all_packets, proxy_before
 from main.conftest import is_all_settled
 from main.processes import Programs, WebServer, find_free_port, wait_until
-from main.tcp_proxy import TcpProxy, drop_all_packets, proxy_before
 from openedx.simulator import SimulatedOpenEdx
 from users.factories import UserFactory
 from users.models import User

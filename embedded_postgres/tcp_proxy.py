@@ -55,7 +55,9 @@ class TcpProxy:
 
     def cut(self) -> None:
         """End all connections, as a server does that closes idle ones; new ones are taken."""
-        for connection in self._take_connections():
+        with self._lock:
+            taken, self._connections = self._connections, []
+        for connection in taken:
             for end in connection:
                 _shut_down(end)
 
@@ -75,8 +77,12 @@ class TcpProxy:
         """
         if also_for_new:
             drop_all_packets(self._listener)
-        for connection in self._take_connections(into=self._silent):
-            drop_all_packets(connection.near)
+        with self._lock:
+            taken, self._connections = self._connections, []
+            self._silent += taken
+            for connection in taken:
+                drop_all_packets(connection.near)
+        for connection in taken:
             # The server's end of it is over, since its machine is.
             _shut_down(connection.far)
 
@@ -110,8 +116,10 @@ class TcpProxy:
         back.start()
         self._pump(connection, near, far)
         back.join()
-        near.close()
-        far.close()
+        with self._lock:
+            self._connections = [each for each in self._connections if each is not connection]
+            near.close()
+            far.close()
 
     def _pump(self, connection: _Connection, source: socket.socket, sink: socket.socket) -> None:
         with suppress(OSError):
@@ -123,13 +131,6 @@ class TcpProxy:
         # The end of a silent one is told to nobody.
         if not is_silent or sink is connection.far:
             _shut_down(sink, socket.SHUT_WR)
-
-    def _take_connections(self, into: list[_Connection] | None = None) -> list[_Connection]:
-        with self._lock:
-            taken, self._connections = self._connections, []
-            if into is not None:
-                into += taken
-        return taken
 
 
 def _shut_down(end: socket.socket, how: int = socket.SHUT_RDWR) -> None:
