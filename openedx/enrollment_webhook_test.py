@@ -150,6 +150,50 @@ class TestExisting:
         assert mirrored(response, 200).enrollment_mode == after
         assert CourseRunEnrollmentAudit.objects.count() == (before != after)
 
+    @pytest.mark.parametrize("change_status", ["refunded", "deferred", "transferred"])
+    @pytest.mark.parametrize(
+        ("event", "after"),
+        [
+            pytest.param({"mode": "audit"}, "audit", id="as audit"),
+            pytest.param({"mode": "honor"}, "honor", id="as honor"),
+            pytest.param({"role": "staff"}, "audit", id="as staff"),
+            pytest.param({}, "audit", id="without a word"),
+            pytest.param({"mode": "verified"}, "verified", id="paid again"),
+        ],
+    )
+    def test_one_whose_payment_is_gone_comes_back_in_the_mode_of_the_event(
+        self,
+        change_status: str,
+        event: dict[str, str],
+        after: str,
+        user: User,
+        run: CourseRun,
+        staff_token: str,
+        knock: Knock,
+    ):
+        CourseRunEnrollmentFactory.create(
+            user=user, run=run, active=False, change_status=change_status
+        )
+
+        response = knock(WEBHOOK, event_of(user, run, **event), token=staff_token)
+
+        enrollment = mirrored(response, 200)
+        assert (enrollment.enrollment_mode, enrollment.change_status) == (after, None)
+        audit = CourseRunEnrollmentAudit.objects.get()
+        assert audit.data_before["enrollment_mode"] == "verified"
+        assert audit.data_after["enrollment_mode"] == after
+
+    def test_one_that_ended_for_another_reason_keeps_what_was_paid(
+        self, user: User, run: CourseRun, staff_token: str, knock: Knock
+    ):
+        CourseRunEnrollmentFactory.create(
+            user=user, run=run, active=False, change_status="unenrolled"
+        )
+
+        response = knock(WEBHOOK, event_of(user, run, mode="audit"), token=staff_token)
+
+        assert mirrored(response, 200).enrollment_mode == "verified"
+
 
 @pytest.mark.parametrize(
     ("field", "value"),

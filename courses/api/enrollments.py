@@ -8,6 +8,7 @@ from django.db import transaction
 from courses.api.conflicts import repeat_on_conflict
 from courses.models import CourseRun, CourseRunEnrollment, CourseRunEnrollmentAudit
 from courses.models.audit import snapshot
+from courses.models.enrollment import ENDS_OF_A_PAYMENT
 from openedx.constants import EDX_ENROLLMENT_AUDIT_MODE, EDX_ENROLLMENTS_PAID_MODES
 from users.models import User
 
@@ -29,8 +30,9 @@ def create_local_enrollment(
     """Make the learner's enrollment here what Open edX says it is there, without asking it.
 
     Repeatable, also at the same time. One that exists is made active again and moves up to a paid
-    mode; an unpaid mode never replaces another, since a learner who paid stays so. Each change
-    leaves an audit row.
+    mode; an unpaid mode never replaces another, since a learner who paid stays so. But one that was
+    refunded, deferred or transferred comes back in the mode that is given: what was paid for it is
+    gone (the contract, section 5). Each change leaves an audit row.
 
     Args:
         user: the learner.
@@ -91,10 +93,14 @@ def _mirror(user: User, run: CourseRun, mode: str) -> tuple[CourseRunEnrollment,
     wanted: dict[str, object] = {"edx_enrolled": True}
     if not enrollment.active:
         wanted |= {"active": True, "change_status": None}
-    if mode in EDX_ENROLLMENTS_PAID_MODES:
+    if mode in EDX_ENROLLMENTS_PAID_MODES or _has_lost_its_payment(enrollment):
         wanted["enrollment_mode"] = mode
     _apply(enrollment, wanted)
     return enrollment, False
+
+
+def _has_lost_its_payment(enrollment: CourseRunEnrollment) -> bool:
+    return not enrollment.active and enrollment.change_status in ENDS_OF_A_PAYMENT
 
 
 def _apply(

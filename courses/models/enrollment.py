@@ -9,6 +9,8 @@ from openedx.constants import EDX_ENROLLMENT_AUDIT_MODE, EDX_ENROLLMENTS_PAID_MO
 from users.base_models import TimestampedModel
 
 ENROLLMENT_MODE_MAX_LENGTH = 20
+# Values of `change_status`: the money was given back, or counts for another run.
+ENDS_OF_A_PAYMENT = ("refunded", "deferred", "transferred")
 
 
 class ActiveEnrollmentManager(models.Manager["CourseRunEnrollment"]):
