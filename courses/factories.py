@@ -157,8 +157,6 @@ class CourseRunSweepFactory(DjangoModelFactory):
     finished_on = factory.LazyAttribute(lambda sweep: sweep.started_on + timedelta(seconds=2))
     pages = 1
     learners = 3
-    quiet_since = factory.SelfAttribute("started_on")
-    next_sweep_on = factory.SelfAttribute("started_on")
 
     class Meta:
         model = CourseRunSweep

@@ -115,11 +115,6 @@ def _describe_pause(pause: OpenEdxPause) -> Iterator[Metric]:
 def _describe_sweeps(sweeps: SweepFigures) -> Iterator[Metric]:
     yield _gauge("sweep_runs", "Course runs that are swept.", sweeps.runs)
     yield _gauge(
-        "sweep_runs_resting",
-        "Of the swept runs, those that the next sweep leaves out.",
-        sweeps.resting,
-    )
-    yield _gauge(
         "sweep_runs_broken_off",
         "Of the swept runs, those whose last sweep broke off.",
         sweeps.broke_off,

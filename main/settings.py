@@ -69,12 +69,8 @@ CERTIFICATE_CREATION_WINDOW_IN_DAYS = env.int("CERTIFICATE_CREATION_WINDOW_IN_DA
 # A sweep that would delete more certificates of a run than both of these deletes none.
 CERTIFICATE_DELETIONS_MAX = env.int("CERTIFICATE_DELETIONS_MAX", default=5)
 CERTIFICATE_DELETIONS_MAX_PERCENT = env.float("CERTIFICATE_DELETIONS_MAX_PERCENT", default=2.0)
-# How many runs are swept at once, by all processes together: a sweep asks one question at a time.
-CERTIFICATE_SWEEPS_AT_ONCE = env.int("CERTIFICATE_SWEEPS_AT_ONCE", default=4)
 # Seconds until a run is free again whose sweep has died.
 CERTIFICATE_SWEEP_LEASE = env.float("CERTIFICATE_SWEEP_LEASE", default=120.0)
-# How long the periodic task leaves a run alone at most, in which sweeps find nothing new.
-CERTIFICATE_SWEEP_REST_MAX_IN_HOURS = env.float("CERTIFICATE_SWEEP_REST_MAX_IN_HOURS", default=24.0)
 CRON_COURSE_CERTIFICATES_HOURS = env.str("CRON_COURSE_CERTIFICATES_HOURS", default="*")
 CRON_COURSE_CERTIFICATES_DAYS = env.str("CRON_COURSE_CERTIFICATES_DAYS", default="*")
 

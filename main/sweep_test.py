@@ -77,7 +77,7 @@ def test_a_sweep_stands_in_a_queue_of_its_own_and_for_an_hour(
     assert timedelta(minutes=58) < expires <= timedelta(hours=1)
 
 
-def test_as_many_at_once_as_may_be_and_held_requests_do_not_wait_for_them(
+def test_as_many_at_once_as_the_queue_has_processes_and_held_requests_do_not_wait_for_them(
     programs: Programs, broker_url: str, openedx: SimulatedOpenEdx, learns: Learns
 ):
     runs = CourseRunFactory.create_batch(3, self_paced=True)
@@ -85,11 +85,15 @@ def test_as_many_at_once_as_may_be_and_held_requests_do_not_wait_for_them(
         learns(run)
     waiting = learns(CourseRunFactory.create(live=False))
     openedx.set_fault(Fault("hang", pages_only=True))
-    worker = programs.start_worker(
-        *("--concurrency", "2"), CELERY_BROKER_URL=broker_url, CERTIFICATE_SWEEPS_AT_ONCE="1"
+    sweeps, worker = (
+        programs.start_worker(
+            *("--queues", queue, "--concurrency", "1", "--hostname", f"{queue}@%h"),
+            CELERY_BROKER_URL=broker_url,
+        )
+        for queue in ("sweeps", "celery")
     )
     send(broker_url, SWEEP)
-    wait_until(lambda: openedx.request_count == 1, lambda: worker.words)
+    wait_until(lambda: openedx.request_count == 1, lambda: worker.words + sweeps.words)
 
     CertificateRequestFactory.create(
         user=waiting, course_run=waiting.courserunenrollments.get().run
@@ -101,7 +105,7 @@ def test_as_many_at_once_as_may_be_and_held_requests_do_not_wait_for_them(
     assert [request.username for request in openedx.requests] == [None, waiting.edx_username]
 
     openedx.clear_fault()
-    wait_until(lambda: all(get_certified(run) for run in runs), lambda: worker.words)
+    wait_until(lambda: all(get_certified(run) for run in runs), lambda: sweeps.words)
 
 
 def test_a_sweep_that_is_killed_keeps_its_pages_and_frees_its_run(

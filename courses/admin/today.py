@@ -91,7 +91,7 @@ def read_today(links: Links) -> dict[str, Any]:
         "all_failing_runs": Number(
             "Failing runs",
             f"{sweeps.failing:,}",
-            links.to_list(CourseRunSweep, result="failing", next="some"),
+            links.to_list(CourseRunSweep, result="failing", next="due"),
         ),
     }
 
@@ -194,7 +194,7 @@ def describe_sweeps(figures: SweepFigures, now: datetime, links: Links) -> list[
             "the last sweep did not reach its end",
             is_bad=True,
             result="broke_off",
-            next="some",
+            next="due",
         ),
         number(
             "With failed learners",
@@ -202,13 +202,12 @@ def describe_sweeps(figures: SweepFigures, now: datetime, links: Links) -> list[
             "the database did not take all",
             is_bad=True,
             result="learners",
-            next="some",
+            next="due",
         ),
-        number("Resting", figures.resting, "nothing new for a while", next="rests"),
         Number(
             "Last sweep finished",
             "none yet" if finished_on is None else f"{length_in_words(now - finished_on)} ago",
-            links.to_list(CourseRunSweep, next="some", o="-1"),
+            links.to_list(CourseRunSweep, next="due", o="-1"),
             "" if finished_on is None else f"at {_moment(finished_on, now)}",
         ),
     ]

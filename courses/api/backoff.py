@@ -17,8 +17,6 @@ LONGEST_RETRY_AFTER = timedelta(days=1)
 GIVE_UP_AFTER = timedelta(days=3)
 FIRST_PROBE_DELAY = timedelta(seconds=10)
 LONGEST_PROBE_DELAY = timedelta(minutes=5)
-# Of the periodic sweep, as beat keeps it by default.
-SWEEP_PERIOD = timedelta(hours=1)
 NEEDS_A_PERSON = (OpenEdxRefused, NoEdxUsername)
 
 
@@ -60,19 +58,6 @@ def delay_until_probe(now: datetime, paused_since: datetime, error: OpenEdxError
     """Return how long to wait for the next probe: as long again as the pause has lasted."""
     lasted = max(now - paused_since, FIRST_PROBE_DELAY)
     return max(min(lasted, LONGEST_PROBE_DELAY), _asked_for(error))
-
-
-def rest_after(quiet_for: timedelta) -> timedelta:
-    """Return how long the periodic task may leave a run alone: as long again as it has been quiet.
-
-    At most CERTIFICATE_SWEEP_REST_MAX_IN_HOURS; less one period, since what becomes due between two
-    full hours waits for the second.
-
-    Args:
-        quiet_for: since the first of the sweeps in a row that found nothing new.
-    """
-    longest = timedelta(hours=settings.CERTIFICATE_SWEEP_REST_MAX_IN_HOURS)
-    return max(min(quiet_for, longest) - SWEEP_PERIOD, timedelta(0))
 
 
 def _asked_for(error: OpenEdxError | None) -> timedelta:

@@ -12,7 +12,6 @@ from django.db.models.functions import Trunc
 from django.utils import timezone
 
 from courses.api.certificates import get_certificate_grade_eligible_runs
-from courses.api.periodic_sweeps import get_runs_to_sweep
 from courses.api.request_queue import Reason, Status, get_open_requests, is_free
 from courses.models import CertificateRequest, CourseRunCertificate, CourseRunSweep
 
@@ -65,7 +64,6 @@ class SweepFigures:
     with_failed_learners: int
     #: Of which one of the two holds, or both.
     failing: int
-    resting: int
     last_finished_on: datetime | None
     #: By the last sweep of each run.
     certificates_created: int
@@ -137,7 +135,6 @@ def read_sweep_figures() -> SweepFigures:
         broke_off=Count("pk", filter=_of_sweep(BROKE_OFF)),
         with_failed_learners=Count("pk", filter=_of_sweep(HAD_FAILED_LEARNERS)),
         failing=Count("pk", filter=_of_sweep(NEEDS_A_LOOK)),
-        resting=Count("pk", filter=~Q(pk__in=get_runs_to_sweep().values("pk"))),
         last_finished_on=Max("sweep__finished_on"),
         certificates_created=Sum("sweep__certificates_created", default=0),
     )

@@ -13,13 +13,7 @@ from courses.api.certificates import are_certificates_due, get_certificate_grade
 from courses.api.run_sweeps import RunSweep, give_up_lease, sweep_under_lease
 from courses.api.settling import LearnerResult, settle_kept, settle_page
 from courses.api.summaries import GenerationSummary, Progress
-from courses.api.sweep_leases import (
-    NoPlaceToSweep,
-    SweepBusy,
-    SweepLease,
-    claim_sweep,
-    wait_for_others,
-)
+from courses.api.sweep_leases import RunIsSwept, SweepLease, claim_sweep, wait_for_others
 from courses.models import CourseRun, CourseRunEnrollment
 from openedx.api import fetch_grade_pages
 from users.models import User
@@ -48,12 +42,11 @@ def generate_course_run_certificates(
         course_run: only this run, eligible for the sweep or not; otherwise all eligible runs.
         force: create certificates before their date; nothing else is waived.
         allow_deletions: believe also so many grades of 0.0 in a run that they look like a fault.
-        may_wait: wait for a run that is swept at the moment, and where CERTIFICATE_SWEEPS_AT_ONCE
-            are; one user's grade waits for nobody.
+        may_wait: wait for a run that is swept at the moment; one user's grade waits for nobody.
         report: gets the summary, as far as it has come, after each page of grades and each run.
 
-    Raises OpenEdxError, or Django's database errors, when asked for one user in one run; SweepBusy
-    where it may not wait.
+    Raises OpenEdxError, or Django's database errors, when asked for one user in one run; RunIsSwept
+    if it may not wait.
     """
     call = _Call(force, allow_deletions or user is not None, report)
     runs = _get_runs(user, course_run)
@@ -81,12 +74,12 @@ class _Call:
             run = left.popleft()
             try:
                 lease = claim_sweep(run)
-            except SweepBusy as reason:
+            except RunIsSwept:
                 if not may_wait:
                     raise
                 left.append(run)
                 busy += 1
-                if busy >= len(left) or isinstance(reason, NoPlaceToSweep):
+                if busy >= len(left):
                     if not has_waited:
                         has_waited = True
                         log.info("sweep waits for others to end", extra={"runs": len(left)})

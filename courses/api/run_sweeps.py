@@ -10,7 +10,6 @@ from django.conf import settings
 from django.db import Error as DatabaseFailure
 from django.utils import timezone
 
-from courses.api.backoff import rest_after
 from courses.api.conflicts import describe_failure, let_lost_connection_go
 from courses.api.request_queue import OwnFailure
 from courses.api.rules import CertificateOutcome, GradeOutcome
@@ -145,7 +144,7 @@ def sweep_under_lease(sweep: RunSweep, lease: SweepLease, started_on: datetime) 
     Args:
         sweep: of the run.
         lease: on the run.
-        started_on: from when on what changes here may be news to the sweep.
+        started_on: when the sweep began.
     """
     sweep.lease = lease
     result: dict[str, Any] = {}
@@ -158,7 +157,7 @@ def sweep_under_lease(sweep: RunSweep, lease: SweepLease, started_on: datetime) 
         except Exception as failure:  # noqa: BLE001 - whatever it is, the other runs go on
             sweep.fail(failure)
             error = failure
-        result = _describe(sweep.counts, error, started_on, lease.quiet_since)
+        result = _describe(sweep.counts, error, started_on)
         log.info(
             "sweep of course run finished",
             extra={
@@ -195,12 +194,9 @@ def give_up_lease(run: CourseRun, lease: SweepLease, **result: Any) -> None:
 
 
 def _describe(
-    counts: GenerationSummary,
-    error: Exception | None,
-    started_on: datetime,
-    quiet_since: datetime | None,
+    counts: GenerationSummary, error: Exception | None, started_on: datetime
 ) -> dict[str, Any]:
-    """Return the columns that tell of a sweep, and until when the run may rest."""
+    """Return the columns that tell of a sweep."""
     code = text = ""
     if isinstance(error, OpenEdxError):
         code, text = error.code, str(error)
@@ -212,11 +208,6 @@ def _describe(
         text = (
             f"{text[:150]} It came as far as page {counts.pages}, with {counts.learners} learners."
         )
-    if counts.found_something_new:
-        quiet_since = None
-    elif error is None:
-        quiet_since = quiet_since or started_on
-    is_quiet = quiet_since is not None and not counts.failures
     return {
         "started_on": started_on,
         "finished_on": timezone.now(),
@@ -227,10 +218,6 @@ def _describe(
         "refused_grades": counts.grades[GradeOutcome.REFUSED],
         "error": code,
         "error_text": text[:ERROR_TEXT_MAX_LENGTH],
-        "quiet_since": quiet_since,
-        "next_sweep_on": (
-            started_on + rest_after(started_on - quiet_since) if is_quiet and quiet_since else None
-        ),
     }
 
 
