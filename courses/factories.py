@@ -107,6 +107,7 @@ class CourseRunCertificateFactory(DjangoModelFactory):
 
     user = factory.SubFactory(UserFactory)
     course_run = factory.SubFactory(CourseRunFactory)
+    issue_date = factory.LazyFunction(timezone.now)
 
     class Meta:
         model = CourseRunCertificate
@@ -132,6 +133,8 @@ class CertificateRequestFactory(DjangoModelFactory):
     user = factory.SubFactory(UserFactory)
     course_run = factory.SubFactory(CourseRunFactory)
     status = CertificateRequest.Status.OPEN
+    last_delivered_on = factory.LazyFunction(timezone.now)
+    next_attempt_on = factory.LazyFunction(timezone.now)
 
     class Meta:
         model = CertificateRequest

@@ -133,7 +133,7 @@ def test_the_rows_are_never_read_one_by_one(clock: Clock):
     ) as statements:
         read()
 
-    assert len(statements) == 4
+    assert len(statements) == 5
 
 
 def test_without_a_database_only_that_is_told():

@@ -103,6 +103,5 @@ def test_beat_starts_it_at_the_full_hour():
 
     assert generate_course_certificates.name == "courses.tasks.generate_course_certificates"
     assert entry["schedule"].minute == {0}
-    assert entry["options"] == {"expires": 3600}
     assert entry["schedule"].hour == set(range(24))
     assert entry["schedule"].day_of_week == set(range(7))

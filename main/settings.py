@@ -107,8 +107,15 @@ CELERY_TIMEZONE = "UTC"
 # Sweeps stand in a queue of their own: a held request that is due does not wait behind hundreds.
 # A worker takes from both in turn, and no more than it has processes for.
 CELERY_TASK_QUEUES = [Queue("celery"), Queue("sweeps")]
-CELERY_TASK_ROUTES = {"courses.tasks.sweep_course_run": {"queue": "sweeps"}}
+# What starts them stands there too: where many of these have waited for a worker, all are over before
+# the first run is swept, and each run is swept once.
+CELERY_TASK_ROUTES = {
+    "courses.tasks.generate_course_certificates": {"queue": "sweeps"},
+    "courses.tasks.sweep_course_run": {"queue": "sweeps"},
+}
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+# No message expires: the worker's clock would judge that by beat's, and a pass that finds nothing to do
+# costs a few statements.
 CELERY_BEAT_SCHEDULE = {
     "generate-course-certificates": {
         "task": "courses.tasks.generate_course_certificates",
@@ -121,18 +128,14 @@ CELERY_BEAT_SCHEDULE = {
             hour=CRON_COURSE_CERTIFICATES_HOURS,
             day_of_week=CRON_COURSE_CERTIFICATES_DAYS,
         ),
-        # Without a worker for a day, one sweep is wanted afterwards and not twenty-four.
-        "options": {"expires": 3600},
     },
     "process-certificate-requests": {
         "task": "courses.tasks.process_certificate_requests",
         "schedule": 10.0,
-        "options": {"expires": 10},
     },
     "prune-certificate-requests": {
         "task": "courses.tasks.prune_certificate_requests",
         "schedule": crontab(minute="30", hour="3"),
-        "options": {"expires": 3600},
     },
 }
 

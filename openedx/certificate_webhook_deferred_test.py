@@ -4,8 +4,8 @@ import logging
 from datetime import UTC, datetime, timedelta
 
 import pytest
-import time_machine
 
+from courses.conftest import travel
 from courses.factories import CourseRunEnrollmentFactory
 from courses.models import CertificateRequest, CourseRun, CourseRunCertificate, CourseRunGrade
 from openedx.conftest import Tell, answered, deferred, held, passes
@@ -90,7 +90,7 @@ class TestOpenEdxCanNotTell:
     ):
         openedx.set_fault(fault)
 
-        with time_machine.travel(NOON, tick=False):
+        with travel(NOON):
             deferred(tell(dana, run))
 
         assert held().next_attempt_on == NOON + timedelta(hours=2)

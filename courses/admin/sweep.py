@@ -8,14 +8,15 @@ from django.contrib import admin
 from django.contrib.admin.options import BaseModelAdmin
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.timesince import timesince
 
 from courses.admin.filters import OneOf
 from courses.admin.learner_run import ReadOnlyInline, ReadOnlyMixin
 from courses.api import get_certificate_grade_eligible_runs
+from courses.api.clock import database_now, has_come
 from courses.api.figures import BROKE_OFF, HAD_FAILED_LEARNERS, NEEDS_A_LOOK
+from courses.api.sweep_leases import longest_sweep_lease
 from courses.models import CourseRun, CourseRunSweep
 from users.admin import SupportAdmin
 
@@ -52,11 +53,18 @@ class SweepColumns(BaseModelAdmin):
     """What a sweep came to, in a few words."""
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """Add whether the periodic task still looks at the run."""
-        eligible = get_certificate_grade_eligible_runs(timezone.now()).filter(
+        """Add whether the periodic task still looks at the run, and whether a sweep of it died."""
+        eligible = get_certificate_grade_eligible_runs(database_now()).filter(
             pk=OuterRef("course_run")
         )
-        return super().get_queryset(request).annotate(is_eligible=Exists(eligible))
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(
+                is_eligible=Exists(eligible),
+                has_died=has_come("leased_until", within=longest_sweep_lease()),
+            )
+        )
 
     @admin.display(description="Last sweep", ordering="started_on")
     def when(self, sweep: CourseRunSweep) -> str:
@@ -91,8 +99,7 @@ class SweepColumns(BaseModelAdmin):
     @admin.display(description="Next")
     def next_sweep(self, sweep: Any) -> str:
         if sweep.leased_until is not None:
-            is_alive = sweep.leased_until > timezone.now()
-            return "at work" if is_alive else "the one at work has died"
+            return "the one at work has died" if sweep.has_died else "at work"
         return "due" if sweep.is_eligible else "none: the run is closed or not live"
 
 

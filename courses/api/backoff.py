@@ -49,8 +49,24 @@ def delay_after_not_passed(answers: int) -> timedelta | None:
     return timedelta(seconds=delays[answers - 1]) if answers <= len(delays) else None
 
 
-def is_time_to_give_up(now: datetime, failing_since: datetime, last_delivered_on: datetime) -> bool:
-    """Return whether a request has failed for so long that a person must look at it."""
+def longest_wait() -> timedelta:
+    """Return how far away the next attempt at a request can be, and an hour for what is odd."""
+    delays = [timedelta(seconds=each) for each in settings.CERTIFICATE_REQUEST_NOT_PASSED_DELAYS]
+    return max([LONGEST_RETRY_AFTER, *delays]) + LONGEST_DELAY
+
+
+def is_time_to_give_up(
+    now: datetime | None, failing_since: datetime | None, last_delivered_on: datetime
+) -> bool:
+    """Return whether a request has failed for so long that a person must look at it.
+
+    Args:
+        now: when it was taken up, by the database's clock; None if it never was.
+        failing_since: when the first of the failures in a row was; None before that.
+        last_delivered_on: when the last event of it came.
+    """
+    if now is None or failing_since is None:
+        return False
     return now - max(failing_since, last_delivered_on) >= GIVE_UP_AFTER
 
 

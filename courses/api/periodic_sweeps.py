@@ -2,10 +2,10 @@
 
 from datetime import datetime
 
-from django.db.models import F, QuerySet
-from django.utils import timezone
+from django.db.models import Case, OrderBy, QuerySet, When
 
 from courses.api.certificates import get_certificate_grade_eligible_runs
+from courses.api.clock import database_now
 from courses.api.generation import generate_course_run_certificates
 from courses.api.sweep_leases import RunIsSwept
 from courses.models import CourseRun
@@ -13,9 +13,10 @@ from courses.models import CourseRun
 
 def get_runs_to_sweep() -> QuerySet[CourseRun]:
     """Return the eligible runs, first the one whose last sweep is longest ago."""
-    return get_certificate_grade_eligible_runs(timezone.now()).order_by(
-        F("sweep__started_on").asc(nulls_first=True), "pk"
-    )
+    now = database_now()
+    # A sweep of the future was dated by a wrong clock, and counts as none.
+    last = Case(When(sweep__started_on__lte=now, then="sweep__started_on"))
+    return get_certificate_grade_eligible_runs(now).order_by(OrderBy(last, nulls_first=True), "pk")
 
 
 def sweep_unless_swept_since(run: int, since: datetime) -> None:
@@ -25,7 +26,13 @@ def sweep_unless_swept_since(run: int, since: datetime) -> None:
         run: its key.
         since: a sweep that began at this moment or later will do.
     """
-    found = get_runs_to_sweep().filter(pk=run).exclude(sweep__started_on__gte=since).first()
+    now = database_now()
+    found = (
+        get_certificate_grade_eligible_runs(now)
+        .filter(pk=run)
+        .exclude(sweep__started_on__range=(since, now))
+        .first()
+    )
     if found is None:
         return
     try:

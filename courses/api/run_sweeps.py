@@ -1,6 +1,7 @@
 """One course run: from its pages of grades to certificates, and what is kept of how that went."""
 
 import logging
+import time
 import traceback
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -8,7 +9,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import Error as DatabaseFailure
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from courses.api.conflicts import describe_failure, let_lost_connection_go
 from courses.api.request_queue import OwnFailure
@@ -144,9 +145,9 @@ def sweep_under_lease(sweep: RunSweep, lease: SweepLease, started_on: datetime) 
     Args:
         sweep: of the run.
         lease: on the run.
-        started_on: when the sweep began.
+        started_on: when the sweep began, by the database's clock.
     """
-    sweep.lease = lease
+    sweep.lease, started_at = lease, time.monotonic()
     result: dict[str, Any] = {}
     error: Exception | None = None
     try:
@@ -164,7 +165,7 @@ def sweep_under_lease(sweep: RunSweep, lease: SweepLease, started_on: datetime) 
                 "course_id": sweep.run.courseware_id,
                 **sweep.counts.as_dict(),
                 "failed_learners": sweep.counts.failed_learners,
-                "seconds": round((result["finished_on"] - started_on).total_seconds(), 1),
+                "seconds": round(time.monotonic() - started_at, 1),
                 "error": result["error"] or None,
             },
         )
@@ -210,7 +211,7 @@ def _describe(
         )
     return {
         "started_on": started_on,
-        "finished_on": timezone.now(),
+        "finished_on": Now(),
         "pages": counts.pages,
         "learners": counts.learners,
         "certificates_created": counts.certificates[CertificateOutcome.CREATED],

@@ -1,14 +1,15 @@
 """Who sweeps a run: one at a time, and until its lease runs out."""
 
 import time
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db.models import Q
-from django.utils import timezone
+from django.db.models.functions import Now
 
+from courses.api.clock import has_come
 from courses.models import CourseRun, CourseRunSweep
 from openedx.api import waiting
 
@@ -42,13 +43,14 @@ class SweepLease:
         age = time.monotonic() - self._renewed
         if age < settings.CERTIFICATE_SWEEP_LEASE / 4 and not at_once:
             return
-        self._renewed, now = time.monotonic(), timezone.now()
-        if not self._held.filter(leased_until__gt=now).update(leased_until=_lease_end(now)):
+        self._renewed = time.monotonic()
+        held = self._held.filter(leased_until__gt=Now())
+        if not held.update(leased_until=Now() + _lease_length()):
             raise SweepOvertaken
 
     def give_up(self, **result: Any) -> None:
         """Let others have the run, and keep what came of the sweep; nothing if the lease was lost."""
-        self._held.update(lease=None, leased_until=None, updated_on=timezone.now(), **result)
+        self._held.update(lease=None, leased_until=None, updated_on=Now(), **result)
 
 
 def claim_sweep(course_run: CourseRun) -> SweepLease:
@@ -59,12 +61,13 @@ def claim_sweep(course_run: CourseRun) -> SweepLease:
     Raises RunIsSwept, and Django's database errors.
     """
     CourseRunSweep.objects.get_or_create(course_run=course_run)
-    now, lease = timezone.now(), uuid4()
+    lease = uuid4()
     free = CourseRunSweep.objects.filter(
-        Q(lease__isnull=True) | Q(leased_until__lte=now), course_run=course_run
+        Q(lease__isnull=True) | has_come("leased_until", within=longest_sweep_lease()),
+        course_run=course_run,
     )
     # One statement: of two claims the second waits for the first, and finds the run taken.
-    if not free.update(lease=lease, leased_until=_lease_end(now), updated_on=now):
+    if not free.update(lease=lease, leased_until=Now() + _lease_length(), updated_on=Now()):
         raise RunIsSwept
     return SweepLease(course_run, lease)
 
@@ -76,5 +79,10 @@ def wait_for_others() -> None:
         time.sleep(LOOK_SECONDS)
 
 
-def _lease_end(now: datetime) -> datetime:
-    return now + timedelta(seconds=settings.CERTIFICATE_SWEEP_LEASE)
+def longest_sweep_lease() -> timedelta:
+    """Return how far away the end of a lease can be: a lease's length, and as much for what is odd."""
+    return 2 * _lease_length()
+
+
+def _lease_length() -> timedelta:
+    return timedelta(seconds=settings.CERTIFICATE_SWEEP_LEASE)
