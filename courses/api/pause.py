@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from courses.api.backoff import delay_until_probe
+from courses.api.backoff import LONGEST_PROBE_DELAY, delay_until_probe
 from courses.models import OpenEdxPause
 from openedx.exceptions import (
     OpenEdxError,
@@ -47,7 +47,7 @@ def note_outage(error: OpenEdxError, *, is_probe: bool = False) -> None:
         if begins:
             pause.since = now
         if pause.since is not None:
-            next_probe_on = now + delay_until_probe(now, pause.since, error)
+            next_probe_on = now + delay_until_probe(now, pause.since)
             if pause.next_probe_on is not None and not is_probe:
                 next_probe_on = max(pause.next_probe_on, next_probe_on)
             pause.next_probe_on = next_probe_on
@@ -83,8 +83,10 @@ def note_answer(before: OpenEdxPause) -> bool:
 def take_probe() -> bool:
     """Return whether the caller is the one who may ask now; then nobody else is for a while."""
     now = timezone.now()
-    # A prober that dies leaves the next turn to another, like any other lease.
-    until = now + timedelta(seconds=settings.CERTIFICATE_REQUEST_LEASE)
+    # A prober that dies leaves the next turn to another, like any other lease. A long lease must
+    # not keep Open edX from being found well.
+    lease = timedelta(seconds=settings.CERTIFICATE_REQUEST_LEASE)
+    until = now + min(lease, LONGEST_PROBE_DELAY)
     taken = OpenEdxPause.objects.filter(pk=OpenEdxPause.THE_ROW, next_probe_on__lte=now).update(
         next_probe_on=until, updated_on=now
     )
