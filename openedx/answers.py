@@ -16,7 +16,13 @@ from openedx.exceptions import (
     OpenEdxUnreachable,
     UnusableGrade,
 )
-from openedx.grades import EdxGrade, RefusedGrade, parse_grade
+from openedx.grades import (
+    EdxGrade,
+    RefusedGrade,
+    RepeatedKey,
+    has_repeated_key,
+    parse_grade,
+)
 
 # Seconds. urllib3 alone would cut it at six hours; whoever waits decides how long is too long.
 RETRY_AFTER_MAX = 366 * 86_400
@@ -63,13 +69,24 @@ def _retry_after(response: requests.Response) -> float | None:
 
 
 def parse_json(body: bytes) -> object:
-    """Return what the body holds; raise OpenEdxNonsense where it is not JSON."""
+    """Return what the body holds, an object with the same key twice as a RepeatedKey.
+
+    Raises OpenEdxNonsense if it is not JSON, or if it is itself such an object.
+    """
     try:
         # Whole numbers become floats: a percent of five thousand digits is then infinite, and its
         # learner's affair, where int() would raise and take the page along.
-        return json.loads(body.decode("utf-8"), parse_int=float)
+        answer = json.loads(body.decode("utf-8"), parse_int=float, object_pairs_hook=_read_object)
     except (ValueError, RecursionError) as error:
         raise OpenEdxNonsense("Open edX's answer is not JSON.") from error
+    if isinstance(answer, RepeatedKey):
+        raise OpenEdxNonsense("A key stands twice in Open edX's answer.")
+    return answer
+
+
+def _read_object(pairs: list[tuple[str, object]]) -> dict[str, object] | RepeatedKey:
+    fields = dict(pairs)
+    return fields if len(fields) == len(pairs) else RepeatedKey(pairs)
 
 
 def _error_code(body: bytes) -> str | None:
@@ -103,4 +120,7 @@ def read_page(answer: object) -> tuple[list[object], object]:
         return answer, None
     if not isinstance(answer, dict) or not isinstance(answer.get("results"), list):
         raise OpenEdxNonsense("Open edX answered a page of grades without results.")
+    # What stands twice in one of the results is that learner's affair.
+    if has_repeated_key([value for key, value in answer.items() if key != "results"]):
+        raise OpenEdxNonsense("A key stands twice in Open edX's answer.")
     return answer["results"], answer.get("next")

@@ -35,6 +35,7 @@ class TestOpenEdxCanNotTell:
             ("truncated", "unreachable"),
             ("empty-list", "unusable_grade"),
             ("empty-object", "nonsense"),
+            ("repeated-key", "unusable_grade"),
             ("close", "unreachable"),
             ("hang", "timeout"),
             ("drip-headers", "timeout"),

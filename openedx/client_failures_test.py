@@ -18,6 +18,7 @@ from openedx.exceptions import (
     OpenEdxThrottled,
     OpenEdxTimeout,
     OpenEdxUnreachable,
+    UnusableGrade,
 )
 from openedx.scripted_server import Answer, ScriptedServer, http
 from openedx.simulator import Fault, SimulatedOpenEdx
@@ -65,6 +66,10 @@ def fail(client: OpenEdxClient) -> OpenEdxError:
         pytest.param("json:\ufeff[]", OpenEdxNonsense, "nonsense", True, 1, id="a BOM"),
         pytest.param(f"json:{DEEP_JSON}", OpenEdxNonsense, "nonsense", True, 1, id="deep JSON"),
         pytest.param("empty-object", OpenEdxNonsense, "nonsense", True, 1, id="empty object"),
+        pytest.param('json:{"a": 1, "a": 1}', OpenEdxNonsense, "nonsense", True, 1, id="key twice"),
+        pytest.param(
+            "repeated-key", UnusableGrade, "unusable_grade", True, 1, id="key twice in the grade"
+        ),
     ],
 )
 def test_every_failure_has_its_error_and_is_asked_again_where_that_can_help(
