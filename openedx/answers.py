@@ -26,6 +26,7 @@ from openedx.grades import (
 
 # Seconds. urllib3 alone would cut it at six hours; whoever waits decides how long is too long.
 RETRY_AFTER_MAX = 366 * 86_400
+_CODE_MAX_LENGTH = 64
 
 
 def raise_for_status(response: requests.Response, body: bytes) -> None:
@@ -34,13 +35,20 @@ def raise_for_status(response: requests.Response, body: bytes) -> None:
     if status == HTTPStatus.OK:
         return
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        if not _is_open_edx_own(body):
+            raise OpenEdxRefused(
+                f"Something before Open edX refused the question ({status}, and the body is not "
+                "Open edX's JSON): look at the firewall or proxy in between."
+            )
         raise OpenEdxRefused(
-            f"Open edX refused our token ({status}): check OPENEDX_SERVICE_WORKER_API_TOKEN "
-            "and that its user is staff there."
+            f"Open edX refused our token ({status}): it has expired, or its user is not staff there."
         )
     if status == HTTPStatus.NOT_FOUND:
         code = _error_code(body)
-        raise OpenEdxNotFound(f"Open edX does not know it ({code or status}).", error_code=code)
+        by_whom = "" if _is_open_edx_own(body) else ", and the body is not Open edX's JSON"
+        raise OpenEdxNotFound(
+            f"Open edX does not know it ({code or status}{by_whom}).", error_code=code
+        )
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         raise OpenEdxThrottled(
             "Open edX asks us to ask less often (429).", retry_after=_retry_after(response)
@@ -89,14 +97,25 @@ def _read_object(pairs: list[tuple[str, object]]) -> dict[str, object] | Repeate
     return fields if len(fields) == len(pairs) else RepeatedKey(pairs)
 
 
+def _is_open_edx_own(body: bytes) -> bool:
+    """Whether Open edX itself gave the bad news, and not a firewall or proxy before it."""
+    return not _read_bad_news(body).keys().isdisjoint({"developer_message", "detail", "error_code"})
+
+
 def _error_code(body: bytes) -> str | None:
+    code = _read_bad_news(body).get("error_code")
+    # It ends in our log: a word, or nothing.
+    if not isinstance(code, str) or len(code) > _CODE_MAX_LENGTH:
+        return None
+    return code if code.isascii() and code.isidentifier() else None
+
+
+def _read_bad_news(body: bytes) -> dict[str, object]:
     try:
         answer = parse_json(body)
     except OpenEdxNonsense:
-        return None
-    code = answer.get("error_code") if isinstance(answer, dict) else None
-    # It ends in our log: a word, or nothing.
-    return code if isinstance(code, str) and code.isascii() and code.isidentifier() else None
+        return {}
+    return answer if isinstance(answer, dict) else {}
 
 
 def read_only_grade(answer: object, course_id: str, username: str) -> EdxGrade:

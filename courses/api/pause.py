@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from courses.api.backoff import LONGEST_PROBE_DELAY, delay_until_probe
 from courses.models import OpenEdxPause
+from courses.models.certificate_request import LAST_ERROR_TEXT_MAX_LENGTH
 from openedx.exceptions import (
     OpenEdxError,
     OpenEdxNonsense,
@@ -43,6 +44,7 @@ def note_outage(error: OpenEdxError, *, is_probe: bool = False) -> None:
     with transaction.atomic():
         pause, _ = OpenEdxPause.objects.select_for_update().get_or_create(pk=OpenEdxPause.THE_ROW)
         pause.failures += 1
+        pause.last_error_text = str(error)[:LAST_ERROR_TEXT_MAX_LENGTH]
         begins = not pause.is_on and pause.failures >= settings.OPENEDX_PAUSE_AFTER_FAILURES
         if begins:
             pause.since = now
@@ -55,7 +57,7 @@ def note_outage(error: OpenEdxError, *, is_probe: bool = False) -> None:
     if begins:
         log.error(
             "Open edX is down: questions are paused",
-            extra={"error": error.code, "failures": pause.failures},
+            extra={"error": error.code, "cause": str(error), "failures": pause.failures},
         )
 
 
