@@ -41,7 +41,8 @@ def raise_for_status(response: requests.Response, body: bytes) -> None:
                 "Open edX's JSON): look at the firewall or proxy in between."
             )
         raise OpenEdxRefused(
-            f"Open edX refused our token ({status}): it has expired, or its user is not staff there."
+            f"Open edX refused our token ({status}): check OPENEDX_SERVICE_WORKER_API_TOKEN "
+            "and that its user is staff there."
         )
     if status == HTTPStatus.NOT_FOUND:
         code = _error_code(body)

@@ -54,8 +54,8 @@ class RunSweep:
             user: only this learner.
             patient: whether nobody waits, so that what fails is asked for again.
 
-        Raises OpenEdxError, SweepOvertaken where the lease was lost, and Django's database errors;
-        what came before them is done.
+        Raises OpenEdxError, CannotAsk, SweepOvertaken where the lease was lost, and Django's
+        database errors; what came before them is done.
         """
         try:
             for page in fetch_grade_pages(self.run, user, patient=patient, alive=self._alive):
