@@ -24,7 +24,7 @@ from courses.api.figures import (
     read_open_requests,
     read_sweep_figures,
 )
-from courses.api.pause import find_pause, longest_wait_for_probe
+from courses.api.pause import LONGEST_WAIT_FOR_PROBE, find_pause
 from courses.models import (
     CertificateRequest,
     CourseRun,
@@ -101,11 +101,12 @@ def describe_openedx(pause: OpenEdxPause, now: datetime, links: Links) -> Statem
     is_kept = not pause._state.adding
     link = links.to_row(pause) if is_kept else None
     if pause.is_on:
-        details = [f"{pause.failures:,} questions in a row failed."]
+        details = [f"{pause.failures:,} questions in a row failed.", pause.last_error_text]
         if pause.since is not None:
             details.insert(0, f"Since {_moment(pause.since, now, with_age=True)}.")
-        longest = longest_wait_for_probe()
-        if pause.next_probe_on and is_to_come(pause.next_probe_on, now, within=longest):
+        if pause.next_probe_on and is_to_come(
+            pause.next_probe_on, now, within=LONGEST_WAIT_FOR_PROBE
+        ):
             at, wait = f"{pause.next_probe_on:%H:%M:%S}", length_in_words(pause.next_probe_on - now)
             details.append(f"Next probe at {at}, in {wait}.")
         else:
@@ -116,6 +117,7 @@ def describe_openedx(pause: OpenEdxPause, now: datetime, links: Links) -> Statem
         limit = settings.OPENEDX_PAUSE_AFTER_FAILURES
         details = [
             f"The last one at {_moment(pause.updated_on, now, with_age=True)}.",
+            pause.last_error_text,
             f"When {limit:,} in a row have failed, questions are paused.",
         ]
         questions = "question" if pause.failures == 1 else f"{pause.failures:,} questions"

@@ -10,9 +10,10 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Now
 
-from courses.api.backoff import LONGEST_PROBE_DELAY, LONGEST_RETRY_AFTER, delay_until_probe
+from courses.api.backoff import LONGEST_PROBE_DELAY, delay_until_probe
 from courses.api.clock import database_now, has_come
 from courses.models import OpenEdxPause
+from courses.models.certificate_request import LAST_ERROR_TEXT_MAX_LENGTH
 from openedx.exceptions import (
     OpenEdxError,
     OpenEdxNonsense,
@@ -25,6 +26,8 @@ log = logging.getLogger(__name__)
 
 # Failures of Open edX as a whole; the others are about one learner, and show that it is up.
 OUTAGES = (OpenEdxUnreachable, OpenEdxRefused, OpenEdxThrottled, OpenEdxNonsense)
+# The longest delay, and as much for what is odd: a probe further away is due, see `has_come`.
+LONGEST_WAIT_FOR_PROBE = 2 * LONGEST_PROBE_DELAY
 
 
 def find_pause() -> OpenEdxPause:
@@ -44,13 +47,14 @@ def note_outage(error: OpenEdxError, *, is_probe: bool = False) -> None:
         pause, _ = OpenEdxPause.objects.select_for_update().get_or_create(pk=OpenEdxPause.THE_ROW)
         now = database_now()
         pause.failures += 1
+        pause.last_error_text = str(error)[:LAST_ERROR_TEXT_MAX_LENGTH]
         begins = not pause.is_on and pause.failures >= settings.OPENEDX_PAUSE_AFTER_FAILURES
         if begins:
             pause.since = now
         if pause.since is not None:
             # One that is still to come was written while a clock was wrong.
             pause.since = min(pause.since, now)
-            next_probe_on = now + delay_until_probe(now, pause.since, error)
+            next_probe_on = now + delay_until_probe(now, pause.since)
             if pause.next_probe_on is not None and not is_probe:
                 next_probe_on = max(pause.next_probe_on, next_probe_on)
             pause.next_probe_on = next_probe_on
@@ -58,7 +62,7 @@ def note_outage(error: OpenEdxError, *, is_probe: bool = False) -> None:
     if begins:
         log.error(
             "Open edX is down: questions are paused",
-            extra={"error": error.code, "failures": pause.failures},
+            extra={"error": error.code, "cause": str(error), "failures": pause.failures},
         )
 
 
@@ -86,10 +90,12 @@ def note_answer(before: OpenEdxPause) -> bool:
 def take_probe() -> bool:
     """Return whether the caller is the one who may ask now; then nobody else is for a while."""
     due = OpenEdxPause.objects.filter(
-        has_come("next_probe_on", within=longest_wait_for_probe()), pk=OpenEdxPause.THE_ROW
+        has_come("next_probe_on", within=LONGEST_WAIT_FOR_PROBE), pk=OpenEdxPause.THE_ROW
     )
-    # A prober that dies leaves the next turn to another, like any other lease.
-    until = Now() + timedelta(seconds=settings.CERTIFICATE_REQUEST_LEASE)
+    # A prober that dies leaves the next turn to another, like any other lease. A long lease must
+    # not keep Open edX from being found well.
+    lease = timedelta(seconds=settings.CERTIFICATE_REQUEST_LEASE)
+    until = Now() + min(lease, LONGEST_PROBE_DELAY)
     return due.update(next_probe_on=until, updated_on=Now()) == 1
 
 
@@ -98,9 +104,3 @@ def give_probe_back() -> None:
     OpenEdxPause.objects.filter(pk=OpenEdxPause.THE_ROW, next_probe_on__isnull=False).update(
         next_probe_on=Now(), updated_on=Now()
     )
-
-
-def longest_wait_for_probe() -> timedelta:
-    """Return how far away the next probe can be: the longest delay or a lease, and as much again."""
-    lease = timedelta(seconds=settings.CERTIFICATE_REQUEST_LEASE)
-    return 2 * max(LONGEST_RETRY_AFTER, LONGEST_PROBE_DELAY, lease)
