@@ -14,7 +14,6 @@ from functools import partial
 from threading import Thread
 
 import pytest
-import time_machine
 from django.db import connections
 from django.test import Client
 from django.utils import timezone
@@ -49,14 +48,15 @@ from courses.api.requests_model import (
     Model,
     Seat,
 )
+from courses.conftest import travel
 from courses.models import CertificateRequest, OpenEdxPause
 from openedx.simulator import Fault, SimulatedOpenEdx
 from users.models import User
 
 DAY = timedelta(days=1)
 STEPS = [timedelta(seconds=seconds) for seconds in (3, 15, 60, 600, 3600, 86_400)]
-# The longest wait is two hours: these are more than any request can need.
-STEPS_AT_THE_END = [timedelta(minutes=10)] + [timedelta(hours=1)] * 10
+# The longest wait is a day: these are more than any request can need.
+STEPS_AT_THE_END = [timedelta(minutes=10), DAY] + [timedelta(hours=1)] * 10
 
 # Much happens to one of them, or nothing would come to its end.
 seats = st.sampled_from([SEATS[0]] * 2 * len(SEATS) + SEATS)
@@ -323,7 +323,7 @@ def world(
     # Small, so that a few learners come to both.
     settings.OPENEDX_PAUSE_AFTER_FAILURES = PAUSE_AFTER
     settings.CERTIFICATE_DELETIONS_MAX = DELETIONS_MAX
-    with time_machine.travel(START, tick=False) as clock:
+    with travel(START) as clock:
         yield World(openedx, client, staff_user, clock)
 
 

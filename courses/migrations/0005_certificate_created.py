@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     atomic = False
 
-    dependencies = [("courses", "0004_enrollment_changes")]
+    dependencies = [("courses", "0003_sweeps")]
 
     operations = [
         AddIndexConcurrently(
