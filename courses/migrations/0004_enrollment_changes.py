@@ -4,8 +4,9 @@ Made while the table is in use: enrollments are as many as learners are, and web
 """
 
 import django.db.models.deletion
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
+
+from courses.concurrent_indexes import RepeatableAddIndexConcurrently
 
 
 class Migration(migrations.Migration):
@@ -14,7 +15,7 @@ class Migration(migrations.Migration):
     dependencies = [("courses", "0003_sweeps")]
 
     operations = [
-        AddIndexConcurrently(
+        RepeatableAddIndexConcurrently(
             model_name="courserunenrollment",
             index=models.Index(fields=["run", "updated_on"], name="courses_enrollment_run_updated"),
         ),
