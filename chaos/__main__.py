@@ -35,15 +35,17 @@ from demo.failure import DemoFailed
 from demo.site import WEBHOOK_PATH
 from demo.surroundings import HOST, find_free_port
 from demo.terminal import fact, heading, say
+from embedded_postgres.tcp_proxy import TcpProxy
 
 # Of web servers and broker; the process's number keeps two runs apart.
 PORTS, SPAN = (20_000, 26_000), 5_000
 # Fewer would leave out some of the stories.
 LEARNERS_MIN = 40
 DESCRIPTION = (
-    "Sends the events of many learners to the site while its programs are killed, PostgreSQL and "
-    "the broker go away and Open edX fails in every way; then looks whether each accepted event "
-    "was settled, once and rightly. Everything is the run's own and real, in a temporary folder."
+    "Sends the events of many learners to the site while its programs are killed, PostgreSQL goes "
+    "away, takes no writes and falls silent, the broker goes away, clocks disagree and Open edX fails "
+    "in every way; then looks whether each accepted event was settled, once and rightly. Everything "
+    "is the run's own and real, in a temporary folder."
 )
 EPILOG = (
     "The seed decides who, what and when. What the operating system makes of it, such as which "
@@ -157,7 +159,8 @@ def _rage(plan: Plan, interruption: Interruption, folder: Path, began: float) ->
             with interruption.held():
                 queue.start()
         fact("PostgreSQL, broker", "their own, in a temporary folder")
-        environment = site_environment(server.url, openedx.server.url, broker_port)
+        proxy = stack.enter_context(TcpProxy(HOST, server.port))
+        environment = site_environment(server.url_at(proxy.port), openedx.server.url, broker_port)
         token = prepare_rows(children, environment, plan, folder)
         webhook_url = f"http://{HOST}:{web_port}{WEBHOOK_PATH}"
         programs = Programs(children, environment, plan, web_port, folder)
@@ -178,6 +181,7 @@ def _rage(plan: Plan, interruption: Interruption, folder: Path, began: float) ->
                 senders=senders,
                 openedx=openedx,
                 postgres=server,
+                proxy=proxy,
                 broker=queue,
                 clock=clock,
                 show=bar.show,

@@ -63,6 +63,14 @@ def fill_in(url: str, case: Case) -> bool:
     return True
 
 
+def take_writes(url: str, *, may_write: bool) -> None:
+    """Let the server take writes, or none from now on, also in sessions that are open."""
+    with _connect(url) as connection:
+        read_only = "off" if may_write else "on"
+        connection.execute(f"ALTER SYSTEM SET default_transaction_read_only = {read_only}")
+        connection.execute("SELECT pg_reload_conf()")
+
+
 def read_facts(url: str, cases: tuple[Case, ...], sent: Sent) -> list[CaseFacts]:
     """Return what has become of each case."""
     accepted, held = sent.accepted, sent.held
@@ -85,4 +93,6 @@ def read_facts(url: str, cases: tuple[Case, ...], sent: Sent) -> list[CaseFacts]
 
 
 def _connect(url: str) -> psycopg.Connection:
-    return psycopg.connect(url, connect_timeout=CONNECT_SECONDS, autocommit=True)
+    # What the run itself writes is no part of the storm.
+    options = "-c default_transaction_read_only=off"
+    return psycopg.connect(url, connect_timeout=CONNECT_SECONDS, autocommit=True, options=options)

@@ -19,6 +19,8 @@ _BEAT_DIES_ONCE_IN: Final = 6
 # Were both servers down half of the time, hardly an event would arrive; now and then they shall be.
 SPARED: Final = 0.75
 _MODES: Final = 400
+#: By how many seconds the clocks of some programs are ahead of the others'.
+CLOCKS_AHEAD: Final = {"web-2": 3600.0, WORKER: 15.0}
 _FOR_ALL: Final = "all"
 _FAULTS: Final = (
     *("500", "503:1", "hang:6", "close", "truncated", "malformed", "html", "empty-list"),
@@ -105,6 +107,24 @@ class RestartPostgres:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadOnly:
+    """PostgreSQL takes no writes, as in a failover, or takes them again."""
+
+    is_on: bool
+
+    def __str__(self) -> str:
+        return f"PostgreSQL {'takes no writes' if self.is_on else 'takes writes again'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """The packets of all connections to PostgreSQL vanish from now on; new connections are taken."""
+
+    def __str__(self) -> str:
+        return "connections to PostgreSQL go silent"
+
+
+@dataclass(frozen=True, slots=True)
 class Command:
     """An administrator's `manage.py manage_certificates`."""
 
@@ -124,7 +144,7 @@ class FillIn:
         return f"username of {self.case.username} is filled in"
 
 
-Act = Faults | Kill | Broker | RestartPostgres | Command | FillIn
+Act = Faults | Kill | Broker | RestartPostgres | ReadOnly | Silence | Command | FillIn
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +187,10 @@ def make_plan(options: Options) -> Plan:
     acts += _kill(rng, options)
     acts += _sweep(rng, options.seconds)
     acts.append((options.seconds * rng.uniform(0.5, 0.6), RestartPostgres()))
+    read_only = options.seconds * rng.uniform(0.62, 0.66)
+    acts.append((read_only, ReadOnly(is_on=True)))
+    acts.append((read_only + options.seconds * 0.03, ReadOnly(is_on=False)))
+    acts.append((options.seconds * rng.uniform(0.74, 0.78), Silence()))
     if not options.is_broker_down:
         begins = options.seconds * rng.uniform(0.2, 0.3)
         acts.append((begins, Broker(is_up=False)))
@@ -220,7 +244,8 @@ def _fail(rng: random.Random, cases: list[Case], seconds: float) -> Iterator[tup
     if seconds >= LONG_ENOUGH_FOR_A_PAUSE:
         # Its end brings forward what a refused token or a missing username would put off for long.
         at = max(at, seconds * 0.82)
-        yield at, Faults((("503:1", _FOR_ALL, None),))
+        # A page of maintenance that asks for an hour's patience; it is over long before.
+        yield at, Faults((("503:3600", _FOR_ALL, None),))
         yield seconds * 0.93, Faults(())
 
 

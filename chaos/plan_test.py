@@ -6,7 +6,16 @@ from dataclasses import replace
 import pytest
 
 from chaos.cast import Story
-from chaos.plan import Broker, Kill, Options, RestartPostgres, Sending, make_plan
+from chaos.plan import (
+    Broker,
+    Kill,
+    Options,
+    ReadOnly,
+    RestartPostgres,
+    Sending,
+    Silence,
+    make_plan,
+)
 
 OPTIONS = Options(seed=7, learners=500, kills=50, seconds=120.0)
 
@@ -55,6 +64,8 @@ def test_all_kills_and_outages_are_in_it():
 
     assert acts[Kill] == 58
     assert acts[RestartPostgres] == 1
+    assert acts[ReadOnly] == 2
+    assert acts[Silence] == 1
     assert acts[Broker] == 2
     assert without_a_broker[Broker] == 0
 

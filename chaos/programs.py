@@ -14,7 +14,7 @@ from typing import Final
 
 import psutil
 
-from chaos.plan import BEAT, WATCH, WEBS, WORKER, Kill, Plan
+from chaos.plan import BEAT, CLOCKS_AHEAD, WATCH, WEBS, WORKER, Kill, Plan
 from demo.children import Child, Children
 from demo.site import GRANIAN, MANAGE
 from demo.surroundings import BINARIES, HOST
@@ -29,6 +29,8 @@ _UP: Final = {
     BEAT: re.compile(rb"beat: Starting"),
     WATCH: re.compile(rb"Watching for"),
 }
+# Has each Python of a program set its clock forward.
+_CLOCK_AHEAD: Final = Path(__file__).parent / "clock_ahead"
 _CELERY: Final[tuple[str | Path, ...]] = (sys.executable, "-m", "celery", "--app", "main.celery")
 
 
@@ -146,6 +148,8 @@ class Programs:
         if modes := self._modes.get(program.name):
             is_async = modes[program.starts % len(modes)]
             environment["CERTIFICATE_WEBHOOK_ASYNC"] = str(is_async)
+        if ahead := CLOCKS_AHEAD.get(program.name):
+            environment |= {"PYTHONPATH": str(_CLOCK_AHEAD), "CLOCK_AHEAD_SECONDS": str(ahead)}
         program.starts += 1
         log = self._folder / f"{program.name}-{program.starts:03}.log"
         program.child = self._children.start(program.name, program.command, environment, log)

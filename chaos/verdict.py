@@ -136,7 +136,7 @@ CHECKS: Final = {
     "issued to the ineligible": "nobody else has one",
     "given back": "what was revoked stays revoked",
     "revoked by nobody": "what was not revoked is valid",
-    "replies of 5xx": "there were none but while PostgreSQL was away",
+    "replies of 5xx": "there were none but while PostgreSQL was away, or took no writes",
 }
 
 

@@ -7,7 +7,7 @@ import requests
 from django.db import connection
 from prometheus_client.parser import text_string_to_metric_families
 
-from main.bottleneck import Bottleneck, bottleneck_before
+from embedded_postgres.tcp_proxy import TcpProxy, proxy_before
 from main.processes import Programs, WebServer
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -18,15 +18,15 @@ PATIENCE_SECONDS = 20
 
 
 @pytest.fixture
-def database() -> Iterator[Bottleneck]:
+def database() -> Iterator[TcpProxy]:
     """What stands before the tests' database."""
-    with bottleneck_before(connection.settings_dict) as bottleneck:
-        yield bottleneck
+    with proxy_before(connection.settings_dict) as proxy:
+        yield proxy
 
 
 @pytest.fixture
-def site(production: dict[str, str], programs: Programs, database: Bottleneck) -> WebServer:
-    """A web server that reaches its database through the bottleneck."""
+def site(production: dict[str, str], programs: Programs, database: TcpProxy) -> WebServer:
+    """A web server that reaches its database through the proxy."""
     url = production["DATABASE_URL"].replace(
         f":{connection.settings_dict['PORT']}/", f":{database.port}/"
     )
@@ -54,9 +54,9 @@ def scrape(site: WebServer) -> dict[str, float]:
     }
 
 
-@pytest.mark.parametrize("how", ["freeze", "fall_away"])
+@pytest.mark.parametrize("how", ["freeze", "refuse"])
 def test_without_its_database_the_site_lives_and_is_not_ready_and_says_so(
-    site: WebServer, database: Bottleneck, how: str
+    site: WebServer, database: TcpProxy, how: str
 ):
     assert ask(site, "/healthz/ready").status_code == 200
     assert scrape(site)["database_up"] == 1
@@ -78,9 +78,9 @@ def test_without_its_database_the_site_lives_and_is_not_ready_and_says_so(
 
 
 def test_without_its_database_the_site_has_a_503_for_the_admin_and_for_oauth2(
-    site: WebServer, database: Bottleneck
+    site: WebServer, database: TcpProxy
 ):
-    database.fall_away()
+    database.refuse()
 
     replies = [
         requests.get(
@@ -102,7 +102,7 @@ def test_without_its_database_the_site_has_a_503_for_the_admin_and_for_oauth2(
 
 
 def test_when_a_database_thaws_that_was_frozen_for_long_all_is_well(
-    site: WebServer, database: Bottleneck
+    site: WebServer, database: TcpProxy
 ):
     assert ask(site, "/healthz/ready").status_code == 200
     database.freeze()

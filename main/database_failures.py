@@ -3,16 +3,31 @@
 import logging
 from collections.abc import Callable
 from http import HTTPStatus
+from typing import Final
 
-from django.db import InterfaceError, OperationalError
+from django.contrib.sessions.middleware import SessionMiddleware
+from django.db import Error as DatabaseFailure
 from django.http import HttpRequest, HttpResponse
 
-from courses.api.conflicts import describe_failure
+from courses.api.conflicts import describe_failure, is_no_fault_of_ours
 
 log = logging.getLogger(__name__)
 
-# What the database's state explains; a statement that is wrong is a defect of ours, and a 500.
-AWAY_OR_LOCKED = (OperationalError, InterfaceError)
+# Seconds. The database may be back at any moment, and the next request finds it.
+RETRY_AFTER: Final = {"Retry-After": "1"}
+
+
+def reply_to_failure(error: DatabaseFailure) -> HttpResponse | None:
+    """Return a 503 for people, None if the statement itself is wrong: that is a defect, and a 500."""
+    if not is_no_fault_of_ours(error):
+        return None
+    log.error("database failed", extra=describe_failure(error))
+    return HttpResponse(
+        "The database did not answer. Please try again in a minute.\n",
+        status=HTTPStatus.SERVICE_UNAVAILABLE,
+        content_type="text/plain",
+        headers=RETRY_AFTER,
+    )
 
 
 class DatabaseFailuresMiddleware:
@@ -30,11 +45,17 @@ class DatabaseFailuresMiddleware:
         exception: Exception,
     ) -> HttpResponse | None:
         """Return a 503 where the database did not answer, None for any other exception."""
-        if not isinstance(exception, AWAY_OR_LOCKED):
-            return None
-        log.error("database failed", extra=describe_failure(exception))
-        return HttpResponse(
-            "The database did not answer. Please try again in a minute.\n",
-            status=HTTPStatus.SERVICE_UNAVAILABLE,
-            content_type="text/plain",
-        )
+        return reply_to_failure(exception) if isinstance(exception, DatabaseFailure) else None
+
+
+class SessionsMiddleware(SessionMiddleware):
+    """Django's own, which saves the session after the view: no other middleware sees that fail."""
+
+    def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+        try:
+            return super().process_response(request, response)
+        except DatabaseFailure as error:
+            reply = reply_to_failure(error)
+            if reply is None:
+                raise
+            return reply

@@ -3,12 +3,14 @@
 import logging
 from typing import Any
 
+from django.db import DataError
 from django.db import Error as DatabaseFailure
 from rest_framework import status
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
 from courses.api.conflicts import describe_failure
+from main.database_failures import RETRY_AFTER
 from openedx.exceptions import EventTooLarge, InvalidEvent, NotKnownHere
 
 log = logging.getLogger(__name__)
@@ -23,11 +25,19 @@ ERROR_STATUS: dict[type[Exception], int] = {
 
 def reply_to_exception(exc: Exception, context: dict[str, Any]) -> Response | None:
     """Return the JSON reply for an exception a view raised, None where it is not an expected one."""
+    if isinstance(exc, DataError):
+        # Such as a character that the database's encoding does not have: it is the same every time.
+        log.warning("the database does not take a value", extra=describe_failure(exc))
+        return Response(
+            {"error": "A field holds what the database can't store."},
+            status=status.HTTP_400_BAD_REQUEST,
+        )
     if isinstance(exc, DatabaseFailure):
         log.error("database failed", extra=describe_failure(exc))
         return Response(
             {"error": "The database did not answer; please send the request again."},
             status=status.HTTP_503_SERVICE_UNAVAILABLE,
+            headers=RETRY_AFTER,
         )
     for error, code in ERROR_STATUS.items():
         if isinstance(exc, error):

@@ -23,6 +23,7 @@ from courses.metrics import Figures, describe
 from main.impatience import SharedQuestion
 from openedx.event_outcomes import OUTCOMES
 from openedx.metrics import INSTRUMENTS, show_from_zero
+from openedx.patience import patience_of
 from users.failed_logins import Secret, count_failure
 
 log = logging.getLogger(__name__)
@@ -35,11 +36,17 @@ disable_created_metrics()
 show_from_zero(OUTCOMES)
 
 
+def _read_figures() -> Figures:
+    # What hangs is over before the next scrape.
+    with patience_of(PATIENCE_SECONDS, bounds_statements=True):
+        return Figures.read()
+
+
 class _FiguresCollector(Collector):
     """Reads the figures of the database, as long as that does not take too long."""
 
     def __init__(self) -> None:
-        self._question = SharedQuestion(Figures.read)
+        self._question = SharedQuestion(_read_figures)
 
     def collect(self) -> Iterable[Metric]:
         try:

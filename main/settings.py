@@ -16,6 +16,7 @@ from kombu import Queue
 
 import embedded_postgres
 from main import logs, metric_files
+from main.database.configuration import configure as configure_databases
 from main.environment import Environment, read_crontab
 
 env = Environment()
@@ -145,37 +146,19 @@ CELERY_BEAT_SCHEDULE = {
 DATABASE_URL = env.str("DATABASE_URL", default="")
 # Connections of one process, at most.
 DATABASE_POOL_SIZE = env.int("DATABASE_POOL_SIZE", default=10)
-# Seconds. A webhook must not wait for a lock longer than its caller waits for the answer.
-DATABASE_LOCK_TIMEOUT = env.float("DATABASE_LOCK_TIMEOUT", default=5.0)
+# Seconds. Less than a webhook waits for the database: what is locked is the learner's affair alone.
+DATABASE_LOCK_TIMEOUT = env.float("DATABASE_LOCK_TIMEOUT", default=1.0)
 if not DATABASE_URL and not DEBUG:
     raise ImproperlyConfigured(
         "DATABASE_URL is not set. Set it to a PostgreSQL server, "
         "such as postgres://user:password@host:5432/mitxonline."
     )
-DATABASES = {
-    "default": env.db_url_config(
-        DATABASE_URL or embedded_postgres.ensure_running(BASE_DIR / ".postgres")
-    )
-}
-# A thread gives its connection back while it waits for Open edX; the pool makes that cheap, and
-# bounds what one process takes of PostgreSQL's connections.
-DATABASES["default"].setdefault("OPTIONS", {})
-# Seconds.
-DATABASES["default"]["OPTIONS"]["connect_timeout"] = 5
-DATABASES["default"]["OPTIONS"]["options"] = " ".join(
-    [
-        f"-c lock_timeout={int(1000 * DATABASE_LOCK_TIMEOUT)}",
-        # The caller's own come last, and win.
-        DATABASES["default"]["OPTIONS"].get("options", ""),
-    ]
-).strip()
-DATABASES["default"]["OPTIONS"]["pool"] = {
-    "min_size": 0,
-    "max_size": DATABASE_POOL_SIZE,
-    # Seconds a request waits for a connection before it is told that the database is away.
-    "timeout": 5,
-}
-DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+DATABASES = configure_databases(
+    env,
+    DATABASE_URL or embedded_postgres.ensure_running(BASE_DIR / ".postgres"),
+    pool_size=DATABASE_POOL_SIZE,
+    lock_timeout=DATABASE_LOCK_TIMEOUT,
+)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Django -------------------------------------------------------------------------------------
@@ -210,7 +193,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "main.bad_input.BadInputMiddleware",
     "main.database_failures.DatabaseFailuresMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "main.database_failures.SessionsMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",

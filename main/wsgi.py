@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
 from main.checks import refuse_what_can_not_work
-from openedx.turns import webhook_turns
+from openedx.patience import patience_of
+from openedx.turns import webhook_turn
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -17,6 +18,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "main.settings")
 
 _django = get_wsgi_application()
 _WEBHOOKS = "/api/openedx_webhook/"
+# How long a page waits for a connection to the database; its statements may take what they take.
+CONNECTION_SECONDS: Final = 1.8
 
 refuse_what_can_not_work()
 
@@ -31,9 +34,10 @@ def application(environ: "WSGIEnvironment", start_response: "StartResponse") -> 
     _drop_encoded_parameters_of_accept(environ)
     _bound_body_of_unknown_length(environ)
     if environ.get("HTTP_AUTHORIZATION") and environ["PATH_INFO"].startswith(_WEBHOOKS):
-        with webhook_turns.taken():
+        with webhook_turn():
             return _django(environ, start_response)
-    return _django(environ, start_response)
+    with patience_of(CONNECTION_SECONDS, bounds_statements=False):
+        return _django(environ, start_response)
 
 
 def _drop_parameters(environ: "WSGIEnvironment") -> None:

@@ -17,7 +17,7 @@ from openedx.exceptions import NoEdxUsername
 from openedx.grades import EdxGrade, RefusedGrade
 from openedx.models import OpenEdxUser
 from openedx.read_ahead import read_ahead
-from openedx.turns import webhook_turns
+from openedx.turns import webhook_turn_given_up
 from users.models import User
 
 # How often somebody who waits for a page shows that they still do.
@@ -163,7 +163,7 @@ def waiting() -> Iterator[None]:
     for connection in connections.all(initialized_only=True):
         if not connection.in_atomic_block:
             connection.close()
-    with webhook_turns.given_up():
+    with webhook_turn_given_up():
         yield
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.db import connection, connections, transaction
 from pytest_django import DjangoAssertNumQueries, Settings
 
@@ -19,6 +20,7 @@ from openedx.exceptions import (
     UnusableGrade,
 )
 from openedx.factories import OpenEdxUserFactory
+from openedx.patience import patience_of
 from openedx.simulator import Fault, SimulatedOpenEdx
 from users.factories import UserFactory
 from users.models import User
@@ -321,10 +323,11 @@ class TestTheDatabaseMeanwhile:
 def take_all_connections() -> int:
     """Return how many connections the pool has, having had them all; raise where one is held."""
     connections.close_all()
-    with ExitStack() as taken:
-        for _ in range(connection.pool.max_size):
-            taken.enter_context(connection.pool.connection(timeout=5))
-    return connection.pool.max_size
+    pool, size = connection.pool, settings.DATABASE_POOL_SIZE
+    with ExitStack() as taken, patience_of(5, bounds_statements=False):
+        for _ in range(size):
+            taken.callback(pool.putconn, pool.getconn())
+    return size
 
 
 @contextmanager

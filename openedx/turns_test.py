@@ -7,12 +7,13 @@ import pytest
 
 from openedx.turns import Turns
 
+# A standstill that is never reached.
 PATIENCE_SECONDS = 10
 
 
 @pytest.fixture
 def turns() -> Turns:
-    """Two at once, and a patience that is never used up."""
+    """Two at once."""
     return Turns(2, PATIENCE_SECONDS)
 
 
@@ -41,7 +42,7 @@ def test_no_more_work_at_once_than_there_are_turns(turns: Turns):
     assert most == 2
 
 
-def test_whoever_came_last_is_next():
+def test_turns_are_given_in_the_order_of_arrival():
     turns, served = Turns(1, PATIENCE_SECONDS), []
 
     def work(name: str) -> None:
@@ -54,7 +55,7 @@ def test_whoever_came_last_is_next():
             wait_until_so_many_wait(turns, number)
         # From here on each gives its turn to the next.
 
-    assert served == ["third", "second", "first"]
+    assert served == ["first", "second", "third"]
 
 
 def test_who_waits_for_somebody_else_leaves_the_turn_and_takes_one_again():
@@ -81,7 +82,7 @@ def test_who_waits_for_somebody_else_leaves_the_turn_and_takes_one_again():
     assert turns._free == 1
 
 
-def test_a_turn_that_is_stuck_holds_nobody_for_ever():
+def test_when_no_turn_moves_those_who_wait_go_on_without_one():
     turns = Turns(1, 0.01)
     done = []
 

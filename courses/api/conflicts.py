@@ -5,16 +5,14 @@ from functools import wraps
 from typing import ParamSpec, TypeVar
 
 from django.db import Error as DatabaseFailure
-from django.db import IntegrityError, InterfaceError, connection
+from django.db import IntegrityError, InterfaceError, OperationalError, connection
+
+from courses.sqlstates import AWAY, CONTENTION
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
-# Classes of SQLSTATE in which the server itself is out of reach: connection, resources, shutdown.
-_AWAY = ("08", "53", "57P")
 SHORT_PATIENCE_MILLISECONDS = 300
-# SQLSTATEs: lock_timeout, deadlock.
-_CONTENTION = ("55P03", "40P01")
 
 
 def repeat_on_conflict(act: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
@@ -35,17 +33,23 @@ def repeat_on_conflict(act: Callable[Arguments, Result]) -> Callable[Arguments, 
 
 
 def is_database_away(error: DatabaseFailure) -> bool:
-    """Return whether the server can't be reached, so that another row would fare no better.
+    """Return whether the server can't be reached or takes no writes: no other row would fare better.
 
     A deadlock or a lock that took too long is an OperationalError too, and is this row's affair.
     """
     state = _cause(error, "sqlstate")
-    return isinstance(error, InterfaceError) or state is None or state.startswith(_AWAY)
+    return isinstance(error, InterfaceError) or state is None or state.startswith(AWAY)
+
+
+def is_no_fault_of_ours(error: DatabaseFailure) -> bool:
+    """Return whether the database's state explains the error: it is away, read-only, or locked."""
+    state = _cause(error, "sqlstate") or ""
+    return isinstance(error, OperationalError | InterfaceError) or state.startswith(AWAY)
 
 
 def is_contention(error: DatabaseFailure) -> bool:
     """Return whether somebody else was in the way for too long: a lock, or a deadlock."""
-    return _cause(error, "sqlstate") in _CONTENTION
+    return _cause(error, "sqlstate") in CONTENTION
 
 
 def let_lost_connection_go() -> None:

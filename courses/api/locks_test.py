@@ -199,8 +199,8 @@ def test_a_lock_that_is_held_for_long_is_not_waited_for_for_ever(dana: User, run
         cursor.execute("SHOW lock_timeout")
         (in_force,) = cursor.fetchone()
 
-    assert timeout == "-c lock_timeout=5000"
-    assert in_force == "5s"
+    assert timeout == "-c lock_timeout=1000"
+    assert in_force == "1s"
 
 
 class TestAPageOfASweep:

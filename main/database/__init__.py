@@ -1,0 +1,1 @@
+"""Django's PostgreSQL backend, with a pool that is well again the moment the database is."""

@@ -1,0 +1,233 @@
+"""The pool of connections, over the tests' PostgreSQL."""
+
+import os
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg
+import pytest
+from django.db import connection as djangos
+from psycopg.pq import TransactionStatus
+
+from main.database import pool as pool_module
+from main.database.connecting import connect
+from main.database.connection import Connection
+from main.database.pool import NoConnectionInTime, Pool
+from main.processes import find_free_port
+from openedx.patience import patience_of
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+# A moment, for what must not come; a test that needs it to pass is not one of these.
+MOMENT = 0.05
+
+
+# A statement ends soon after the one who asked for it is gone.
+ENDS_SOON = "-c client_connection_check_interval=10ms"
+
+
+def open_one(**changed: object) -> Connection:
+    parameters = {**djangos.get_connection_params(), "autocommit": True, "options": ENDS_SOON}
+    return connect({**parameters, **changed})
+
+
+@pytest.fixture
+def pool() -> Iterator[Pool]:
+    """A pool of two."""
+    pool = Pool(open_one, 2)
+    yield pool
+    pool.close()
+
+
+def ask(connection: Connection, query: str) -> object:
+    (value,) = connection.execute(query).fetchone() or (None,)
+    return value
+
+
+def test_a_connection_that_was_given_back_is_lent_again(pool: Pool):
+    first = pool.getconn()
+    pool.putconn(first)
+
+    assert pool.getconn() is first
+    pool.putconn(first)
+
+
+def test_there_are_no_more_connections_than_its_size(pool: Pool):
+    lent = [pool.getconn(), pool.getconn()]
+
+    with pytest.raises(NoConnectionInTime), patience_of(MOMENT, bounds_statements=False):
+        pool.getconn()
+
+    for each in lent:
+        pool.putconn(each)
+
+
+def test_who_waits_gets_the_connection_that_is_given_back(pool: Pool):
+    lent = [pool.getconn(), pool.getconn()]
+
+    with ThreadPoolExecutor(1) as executor:
+        waiting = executor.submit(pool.getconn)
+        pool.putconn(lent[0])
+
+        assert waiting.result() is lent[0]
+    for each in lent:
+        pool.putconn(each)
+
+
+def test_a_server_that_refuses_is_told_of_to_all_who_wait_and_asked_again_by_the_next():
+    is_up = threading.Event()
+    nowhere = find_free_port()
+    pool = Pool(lambda: open_one() if is_up.is_set() else open_one(port=nowhere), 2)
+
+    def get() -> Connection | psycopg.Error:
+        try:
+            return pool.getconn()
+        except psycopg.Error as error:
+            return error
+
+    with ThreadPoolExecutor(8) as executor:
+        answers = list(executor.map(lambda _: get(), range(8)))
+    is_up.set()
+    connection = pool.getconn()
+
+    assert {type(answer) for answer in answers} == {psycopg.OperationalError}
+    assert ask(connection, "SELECT 1") == 1
+    pool.putconn(connection)
+    pool.close()
+
+
+def test_an_attempt_that_hangs_keeps_no_later_one_from_the_server(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(pool_module, "YOUNG_SECONDS", MOMENT)
+    hangs, attempts = threading.Event(), iter(range(100))
+
+    def hang_once() -> Connection:
+        if next(attempts) == 0:
+            hangs.wait()
+            raise psycopg.OperationalError("nobody answers")
+        return open_one()
+
+    pool = Pool(hang_once, 2)
+
+    connection = pool.getconn()
+
+    assert ask(connection, "SELECT 1") == 1
+    hangs.set()
+    pool.putconn(connection)
+    pool.close()
+
+
+@pytest.mark.parametrize("is_committed", [True, False], ids=["idle", "in a transaction"])
+def test_what_comes_back_in_the_middle_of_a_transaction_is_not_lent_again(
+    pool: Pool, is_committed: bool
+):
+    connection = pool.getconn()
+    connection.execute("BEGIN")
+    if is_committed:
+        connection.execute("COMMIT")
+    pool.putconn(connection)
+
+    again = pool.getconn()
+
+    assert (again is connection) is is_committed
+    assert again.pgconn.transaction_status == TransactionStatus.IDLE
+    pool.putconn(again)
+
+
+def test_one_that_has_died_takes_the_idle_ones_with_it(pool: Pool):
+    idle, dying = pool.getconn(), pool.getconn()
+    pool.putconn(idle)
+
+    dying.close()
+    pool.putconn(dying)
+
+    new = pool.getconn()
+    assert new is not idle
+    assert idle.closed
+    pool.putconn(new)
+
+
+def test_one_that_has_died_takes_those_with_it_that_are_lent(pool: Pool):
+    lent, dying = pool.getconn(), pool.getconn()
+    dying.close()
+    pool.putconn(dying)
+
+    assert ask(lent, "SELECT 1") == 1
+    pool.putconn(lent)
+
+    assert lent.closed
+
+
+def test_one_that_the_server_has_ended_is_not_lent(pool: Pool):
+    ended = pool.getconn()
+    with open_one() as other:
+        other.execute("SELECT pg_terminate_backend(%s, 5000)", [ended.info.backend_pid])
+    pool.putconn(ended)
+
+    connection = pool.getconn()
+
+    assert ask(connection, "SELECT 1") == 1
+    pool.putconn(connection)
+
+
+def test_a_process_that_was_forked_leaves_its_parent_s_connections_alone(pool: Pool):
+    connection = pool.getconn()
+    pool.putconn(connection)
+
+    child = os.fork()
+    if child == 0:
+        own = pool.getconn()
+        is_right = own is not connection and ask(own, "SELECT 1") == 1
+        os._exit(0 if is_right else 1)
+    _, status = os.waitpid(child, 0)
+
+    assert status == 0
+    assert pool.getconn() is connection
+    assert ask(connection, "SELECT 1") == 1
+    pool.putconn(connection)
+
+
+def test_a_closed_pool_closes_what_comes_back(pool: Pool):
+    lent = pool.getconn()
+
+    pool.close()
+    pool.putconn(lent)
+
+    assert lent.closed
+
+
+class TestPatience:
+    def test_an_answer_that_takes_too_long_ends_the_connection(self, pool: Pool):
+        connection = pool.getconn()
+
+        with (
+            pytest.raises(psycopg.OperationalError),
+            patience_of(MOMENT, bounds_statements=True),
+        ):
+            connection.execute("SELECT pg_sleep(60)")
+
+        assert connection.closed
+        pool.putconn(connection)
+
+    def test_without_a_bound_on_statements_they_take_what_they_take(self, pool: Pool):
+        connection = pool.getconn()
+
+        with patience_of(MOMENT, bounds_statements=False):
+            slept = ask(connection, f"SELECT 'slept' FROM pg_sleep({2 * MOMENT})")
+
+        assert slept == "slept"
+        pool.putconn(connection)
+
+    def test_within_another_it_ends_no_later_than_that_one(self, pool: Pool):
+        connection = pool.getconn()
+
+        with (
+            pytest.raises(psycopg.OperationalError),
+            patience_of(MOMENT, bounds_statements=True),
+            patience_of(60, bounds_statements=True),
+        ):
+            connection.execute("SELECT pg_sleep(60)")
+
+        pool.putconn(connection)
