@@ -148,6 +148,8 @@ DATABASE_URL = env.str("DATABASE_URL", default="")
 DATABASE_POOL_SIZE = env.int("DATABASE_POOL_SIZE", default=10)
 # Seconds. Less than a webhook waits for the database: what is locked is the learner's affair alone.
 DATABASE_LOCK_TIMEOUT = env.float("DATABASE_LOCK_TIMEOUT", default=1.0)
+# Whether the URL is PgBouncer's, in whatever mode: see docs/pgbouncer.md.
+DATABASE_BEHIND_PGBOUNCER = env.bool("DATABASE_BEHIND_PGBOUNCER", default=False)
 if not DATABASE_URL and not DEBUG:
     raise ImproperlyConfigured(
         "DATABASE_URL is not set. Set it to a PostgreSQL server, "
@@ -158,6 +160,7 @@ DATABASES = configure_databases(
     DATABASE_URL or embedded_postgres.ensure_running(BASE_DIR / ".postgres"),
     pool_size=DATABASE_POOL_SIZE,
     lock_timeout=DATABASE_LOCK_TIMEOUT,
+    behind_pgbouncer=DATABASE_BEHIND_PGBOUNCER,
 )
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
