@@ -3,18 +3,19 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+import psycopg
 from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as CheckWarning
-from django.db import Error as DatabaseFailure
 from django.db import connections
 
+from main.database.connecting import connect
 from main.database.session import relied_on
 from openedx.patience import patience_of
 
-# For all of the check: a program starts without a database, too.
-PATIENCE_SECONDS: Final = 2.0
+# To connect, and then for the answers: a program starts without a database, too.
+PATIENCE_SECONDS: Final = 2
 _ENCODING: Final = "server_encoding"
 _COMMIT: Final = "synchronous_commit"
 _VALUES: Final = """
@@ -39,29 +40,27 @@ def check_database(
     for alias in databases or []:
         try:
             found += _look(alias)
-        except DatabaseFailure:
+        except psycopg.Error:
             # Away or silent: that is told by readiness, and to each caller.
             continue
     return found
 
 
 def _look(alias: str) -> list[CheckMessage]:
-    # A connection of its own: the caller's may be in a transaction, or stay open for good.
-    connection = connections[alias].copy()
+    # A connection of its own: the caller's may be in a transaction, or would stay open for good.
+    parameters = connections[alias].get_connection_params()
+    moment = {"connect_timeout": PATIENCE_SECONDS, "autocommit": True}
     wanted = relied_on(settings.DATABASE_LOCK_TIMEOUT)
-    try:
-        with patience_of(PATIENCE_SECONDS, bounds_statements=True), connection.cursor() as cursor:
-            cursor.execute(_VALUES, [[*wanted, _ENCODING, _COMMIT]])
-            actual: dict[str, str] = dict(cursor.fetchall())
-            cursor.execute(_ROLE)
-            (alter_role,) = cursor.fetchone()
-            if actual[_ENCODING] == "UTF8":
-                cursor.execute("SELECT lower('ÉI')")
-                (lowered,) = cursor.fetchone()
-            else:
-                lowered = "éi"
-    finally:
-        connection.close()
+    with (
+        patience_of(PATIENCE_SECONDS, bounds_statements=True),
+        connect({**parameters, **moment}) as connection,
+        connection.cursor() as cursor,
+    ):
+        actual = dict(cursor.execute(_VALUES, [[*wanted, _ENCODING, _COMMIT]]).fetchall())
+        ((alter_role,),) = cursor.execute(_ROLE).fetchall()
+        lowered = "éi"
+        if actual[_ENCODING] == "UTF8":
+            ((lowered,),) = cursor.execute("SELECT lower('ÉI')").fetchall()
     return [
         *_compare(actual, wanted, alter_role),
         *_look_at_text(actual[_ENCODING], lowered),

@@ -51,9 +51,9 @@ class Command(BaseCommand):
         )
         add_progress_argument(parser)
 
-    def get_check_kwargs(self, options: dict[str, Any]) -> dict[str, Any]:
+    def get_check_kwargs(self, options: dict[str, Any]) -> Any:
         """Have the database looked at as well: it is a worker that starts."""
-        return {**super().get_check_kwargs(options), "databases": [DEFAULT_DB_ALIAS]}
+        return {"databases": [DEFAULT_DB_ALIAS]}
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["watch"]:
