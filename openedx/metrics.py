@@ -109,7 +109,8 @@ def show_from_zero(outcomes: Mapping[Webhook, Iterable[str]]) -> None:
         for webhook, words in outcomes.items():
             _EVENT_SECONDS.labels(webhook)
             for outcome in words:
-                _EVENTS.labels(webhook, outcome)
+                # With nothing added it is written down, and the log told if it can't be.
+                _EVENTS.labels(webhook, outcome).inc(0)
         questions: tuple[Question, ...] = ("grade", "page")
         for question in questions:
             _QUESTION_SECONDS.labels(question)
