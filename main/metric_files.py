@@ -20,6 +20,7 @@ import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cache
 from io import BufferedRandom
 from itertools import count
@@ -77,7 +78,12 @@ class SharedCounts(Collector):
         metrics: dict[str, Metric] = {}
         sums: dict[str, dict[tuple[str, tuple[tuple[str, str], ...]], float]] = {}
         for file in sorted(self._folder.glob("*.db")):
-            for metric in _read(file):
+            try:
+                in_file = _read(file)
+            except Exception as error:  # noqa: BLE001 - bytes that are no counts fail in any way
+                _tell_of_damage(str(file), type(error).__name__)
+                continue
+            for metric in in_file:
                 metrics[metric.name] = metric
                 series = sums.setdefault(metric.name, defaultdict(float))
                 for sample in metric.samples:
@@ -172,7 +178,12 @@ class _File(MmapedDict):
         self._f = None  # type: ignore[assignment]
         self._capacity = sys.maxsize
         file = Path(self._path)
-        content = file.read_bytes() if _read(file) else _HEADER.pack(_HEADER.size)
+        content = _HEADER.pack(_HEADER.size)
+        # Damage is told of where it is read: no line may be logged here, since a line that is dropped
+        # is counted, and the library holds the lock of all counts.
+        with suppress(Exception):
+            if _read(file):
+                content = file.read_bytes()
         (self._used,) = _HEADER.unpack_from(content)
         self._m = bytearray(content[: self._used])  # type: ignore[assignment]
         self._positions = {key: place for key, _, _, place in self._read_all_values()}
@@ -202,13 +213,11 @@ class _File(MmapedDict):
 
 
 def _read(file: Path) -> list[Metric]:
+    """Return what a file holds; raises anything if it is damaged."""
     try:
         # Size 0: it was just made, or its disk was full.
         return list(MultiProcessCollector.merge([str(file)])) if file.stat().st_size else []
     except FileNotFoundError:
-        return []
-    except Exception as error:  # noqa: BLE001 - bytes that are no counts fail in any way
-        _tell_of_damage(str(file), type(error).__name__)
         return []
 
 
