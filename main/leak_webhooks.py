@@ -24,7 +24,7 @@ from main.leak_stage import (
 
 FAULTS = [
     *("500", "503:1", "429", "401", "403", "404", "html", "malformed", "truncated", "empty-list"),
-    *("empty-object", "close", "hang", "redirect"),
+    *("empty-object", "repeated-key", "close", "hang", "redirect"),
     f'json:[{{"username": "{STRANGER}", "course_id": "{COURSE_ID}", "passed": true, "percent": {PASSED}, "letter_grade": "{LETTER}"}}]',
     f'json:[{{"username": "dana.hollis@learners.example", "course_id": "{COURSE_ID}", "passed": true, "percent": "{PASSED}", "letter_grade": "{LETTER}"}}]',
     f'json:{{"detail": "dana.hollis@learners.example has {PASSED}"}}',

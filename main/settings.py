@@ -114,6 +114,9 @@ CELERY_TIMEZONE = "UTC"
 CELERY_TASK_QUEUES = [Queue("celery"), Queue("sweeps")]
 CELERY_TASK_ROUTES = {"courses.tasks.sweep_course_run": {"queue": "sweeps"}}
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+# A message that is no task, or a broker that is full or read-only, ends no worker.
+CELERY_WORKER_CONSUMER = "main.worker_consumer:TaskConsumer"
+CELERY_BROKER_CHANNEL_ERROR_RETRY = True
 CELERY_BEAT_SCHEDULE = {
     "generate-course-certificates": {
         "task": "courses.tasks.generate_course_certificates",

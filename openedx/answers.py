@@ -16,10 +16,17 @@ from openedx.exceptions import (
     OpenEdxUnreachable,
     UnusableGrade,
 )
-from openedx.grades import EdxGrade, RefusedGrade, parse_grade
+from openedx.grades import (
+    EdxGrade,
+    RefusedGrade,
+    RepeatedKey,
+    has_repeated_key,
+    parse_grade,
+)
 
 # Seconds. urllib3 alone would cut it at six hours; whoever waits decides how long is too long.
 RETRY_AFTER_MAX = 366 * 86_400
+_CODE_MAX_LENGTH = 64
 
 
 def raise_for_status(response: requests.Response, body: bytes) -> None:
@@ -28,13 +35,21 @@ def raise_for_status(response: requests.Response, body: bytes) -> None:
     if status == HTTPStatus.OK:
         return
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        if not _is_open_edx_own(body):
+            raise OpenEdxRefused(
+                f"Something before Open edX refused the question ({status}, and the body is not "
+                "Open edX's JSON): look at the firewall or proxy in between."
+            )
         raise OpenEdxRefused(
             f"Open edX refused our token ({status}): check OPENEDX_SERVICE_WORKER_API_TOKEN "
             "and that its user is staff there."
         )
     if status == HTTPStatus.NOT_FOUND:
         code = _error_code(body)
-        raise OpenEdxNotFound(f"Open edX does not know it ({code or status}).", error_code=code)
+        by_whom = "" if _is_open_edx_own(body) else ", and the body is not Open edX's JSON"
+        raise OpenEdxNotFound(
+            f"Open edX does not know it ({code or status}{by_whom}).", error_code=code
+        )
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         raise OpenEdxThrottled(
             "Open edX asks us to ask less often (429).", retry_after=_retry_after(response)
@@ -63,23 +78,45 @@ def _retry_after(response: requests.Response) -> float | None:
 
 
 def parse_json(body: bytes) -> object:
-    """Return what the body holds; raise OpenEdxNonsense where it is not JSON."""
+    """Return what the body holds, an object with the same key twice as a RepeatedKey.
+
+    Raises OpenEdxNonsense if it is not JSON, or if it is itself such an object.
+    """
     try:
         # Whole numbers become floats: a percent of five thousand digits is then infinite, and its
         # learner's affair, where int() would raise and take the page along.
-        return json.loads(body.decode("utf-8"), parse_int=float)
+        answer = json.loads(body.decode("utf-8"), parse_int=float, object_pairs_hook=_read_object)
     except (ValueError, RecursionError) as error:
         raise OpenEdxNonsense("Open edX's answer is not JSON.") from error
+    if isinstance(answer, RepeatedKey):
+        raise OpenEdxNonsense("A key stands twice in Open edX's answer.")
+    return answer
+
+
+def _read_object(pairs: list[tuple[str, object]]) -> dict[str, object] | RepeatedKey:
+    fields = dict(pairs)
+    return fields if len(fields) == len(pairs) else RepeatedKey(pairs)
+
+
+def _is_open_edx_own(body: bytes) -> bool:
+    """Whether Open edX itself gave the bad news, and not a firewall or proxy before it."""
+    return not _read_bad_news(body).keys().isdisjoint({"developer_message", "detail", "error_code"})
 
 
 def _error_code(body: bytes) -> str | None:
+    code = _read_bad_news(body).get("error_code")
+    # It ends in our log: a word, or nothing.
+    if not isinstance(code, str) or len(code) > _CODE_MAX_LENGTH:
+        return None
+    return code if code.isascii() and code.isidentifier() else None
+
+
+def _read_bad_news(body: bytes) -> dict[str, object]:
     try:
         answer = parse_json(body)
     except OpenEdxNonsense:
-        return None
-    code = answer.get("error_code") if isinstance(answer, dict) else None
-    # It ends in our log: a word, or nothing.
-    return code if isinstance(code, str) and code.isascii() and code.isidentifier() else None
+        return {}
+    return answer if isinstance(answer, dict) else {}
 
 
 def read_only_grade(answer: object, course_id: str, username: str) -> EdxGrade:
@@ -103,4 +140,7 @@ def read_page(answer: object) -> tuple[list[object], object]:
         return answer, None
     if not isinstance(answer, dict) or not isinstance(answer.get("results"), list):
         raise OpenEdxNonsense("Open edX answered a page of grades without results.")
+    # What stands twice in one of the results is that learner's affair.
+    if has_repeated_key([value for key, value in answer.items() if key != "results"]):
+        raise OpenEdxNonsense("A key stands twice in Open edX's answer.")
     return answer["results"], answer.get("next")

@@ -59,7 +59,8 @@ def get_edx_grades_with_users(
     """Yield (grade, user) for each learner of the run, or for the one user who is given.
 
     Refused grades and learners unknown here are left out; `fetch_grade_pages` tells of them.
-    Raises OpenEdxError where Open edX could not tell; what came before it has been yielded.
+    Raises OpenEdxError where Open edX could not tell, CannotAsk if we could not ask; what came
+    before it has been yielded.
     """
     for page in fetch_grade_pages(course_run, user, patient=user is None):
         if user is not None:
@@ -85,7 +86,8 @@ def fetch_grade_pages(
 
     One query finds the users of a page. While Open edX is waited for, the thread holds no database
     connection. Raises OpenEdxError where Open edX could not tell, for one user also where its
-    grade is refused (UnusableGrade) or the user has no username there (NoEdxUsername).
+    grade is refused (UnusableGrade) or the user has no username there (NoEdxUsername); CannotAsk if
+    we could not ask.
 
     Args:
         course_run: the run.

@@ -1,15 +1,28 @@
 """The certificate webhook where Open edX can't tell: the event is held, and nothing is lost."""
 
 import logging
+import os
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 import time_machine
+from django.test import Client
+from django.urls import reverse
 
 from courses.factories import CourseRunEnrollmentFactory
-from courses.models import CertificateRequest, CourseRun, CourseRunCertificate, CourseRunGrade
+from courses.models import (
+    CertificateRequest,
+    CourseRun,
+    CourseRunCertificate,
+    CourseRunGrade,
+    OpenEdxPause,
+)
 from openedx.conftest import Tell, answered, deferred, held, passes
+from openedx.lacking import without_file_descriptors
+from openedx.scripted_server import Answer, ScriptedServer, http
 from openedx.simulator import SimulatedOpenEdx
+from openedx.tls_factories import DAY, make_certificate
 from users.factories import UserFactory
 from users.models import User
 
@@ -35,6 +48,7 @@ class TestOpenEdxCanNotTell:
             ("truncated", "unreachable"),
             ("empty-list", "unusable_grade"),
             ("empty-object", "nonsense"),
+            ("repeated-key", "unusable_grade"),
             ("close", "unreachable"),
             ("hang", "timeout"),
             ("drip-headers", "timeout"),
@@ -160,6 +174,57 @@ class TestOpenEdxCanNotTell:
 
         assert openedx.requests[0].username == "mallory&username=dana"
         assert held().user == mallory
+
+
+def test_what_failed_is_told_in_the_log_on_the_row_and_to_the_staff(
+    run: CourseRun,
+    dana: User,
+    tell: Tell,
+    admin_client: Client,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    settings,
+):
+    settings.OPENEDX_PAUSE_AFTER_FAILURES = 1
+    tls = make_certificate(tmp_path / "tls.pem", expires_in=-DAY)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", os.fspath(tmp_path / "tls.pem"))
+    cause = "The connection to Open edX failed (SSLCertVerificationError: certificate has expired)."
+
+    with ScriptedServer(Answer(http(b"[]")), tls=tls) as expired:
+        settings.OPENEDX_API_BASE_URL = expired.url
+        deferred(tell(dana, run))
+
+    assert (held().last_error, held().last_error_text) == ("unreachable", cause)
+    told = {record.getMessage(): vars(record).get("cause") for record in caplog.records}
+    assert told["certificate request deferred"] == cause
+    assert told["Open edX is down: questions are paused"] == cause
+    for page in ("admin:courses_today", "admin:courses_certificaterequest_changelist"):
+        assert cause in admin_client.get(reverse(page)).content.decode()
+
+
+def test_a_lack_of_ours_holds_the_event_and_is_no_outage(
+    run: CourseRun,
+    dana: User,
+    openedx: SimulatedOpenEdx,
+    tell: Tell,
+    caplog: pytest.LogCaptureFixture,
+    settings,
+):
+    settings.OPENEDX_PAUSE_AFTER_FAILURES = 1
+    passes(openedx, run, dana)
+
+    with without_file_descriptors():
+        deferred(tell(dana, run))
+
+    assert held().last_error == "internal"
+    assert "Too many open files" in held().last_error_text
+    assert not OpenEdxPause.objects.exists()
+    (line,) = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert (vars(line)["error"], vars(line)["kind"]) == ("internal", "CannotAsk")
+    assert "Too many open files" in vars(line)["cause"]
+
+    assert answered(tell(dana, run)) == {"certificate_status": "created"}
 
 
 def test_a_username_that_is_an_address_is_in_no_log_line_of_a_failure(

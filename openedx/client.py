@@ -1,6 +1,7 @@
 """The grades API of Open edX, one method for each question.
 
-Nothing leaves this module in the words of `requests`: every failure is one of `openedx.exceptions`.
+Nothing leaves this module in the words of `requests`: every failure is one of `openedx.exceptions`,
+an OpenEdxError unless it is for want of something of ours.
 """
 
 import time
@@ -13,16 +14,12 @@ from urllib.parse import quote
 
 import requests
 from requests.auth import AuthBase
-from urllib3.exceptions import HTTPError, MaxRetryError, ReadTimeoutError
+from urllib3.exceptions import HTTPError
 
 from openedx.answers import parse_json, raise_for_status, read_only_grade, read_page
+from openedx.causes import explain
 from openedx.deadline import Deadline, DeadlineAdapter, RetryWithinDeadline
-from openedx.exceptions import (
-    OpenEdxError,
-    OpenEdxNonsense,
-    OpenEdxTimeout,
-    OpenEdxUnreachable,
-)
+from openedx.exceptions import OpenEdxError, OpenEdxNonsense, OpenEdxTimeout
 from openedx.grades import EdxGrade, RefusedGrade, parse_grade
 from openedx.metrics import Question, counted_question
 from openedx.paging import PageWalk
@@ -101,6 +98,7 @@ class OpenEdxClient:
 
         Raises OpenEdxError: UnusableGrade where Open edX answered without a grade of exactly this
         learner in exactly this course, and the others as `openedx.exceptions` describes them.
+        CannotAsk if we lack what it takes.
         """
 
         def ask(deadline: Deadline) -> EdxGrade:
@@ -123,8 +121,8 @@ class OpenEdxClient:
         to three times more, after the seconds of Retry-After or a wait that doubles; where it took
         too long, it is asked for at half the size. For another caller each page is over within the
         time-out, its retries included. An old release, which answers all learners at once, is
-        handed on in parts as large as a page. Raises OpenEdxError where a page stays bad; the pages
-        before it have been yielded.
+        handed on in parts as large as a page. Raises OpenEdxError where a page stays bad, CannotAsk
+        if we lack what it takes to ask; the pages before it have been yielded.
 
         Args:
             course_id: the course.
@@ -228,9 +226,7 @@ class OpenEdxClient:
                 ) as response:
                     body = _read(response, at_most=at_most)
             except TRANSPORT_ERRORS as error:
-                if deadline.passed or _is_timeout(error):
-                    raise OpenEdxTimeout("Open edX did not answer in time.") from error
-                raise OpenEdxUnreachable("The connection to Open edX failed.") from error
+                raise explain(error, is_time_up=deadline.passed) from error
             if deadline.passed:
                 # We may have hung up ourselves in the middle of a body without a length.
                 raise OpenEdxTimeout("Open edX did not answer in time.")
@@ -240,14 +236,6 @@ class OpenEdxClient:
 
 def _sleep(seconds: float) -> None:
     time.sleep(seconds)
-
-
-def _is_timeout(error: Exception) -> bool:
-    """Whether a time-out is behind the error; a retried read's arrives as a failed connection."""
-    cause = error.args[0] if error.args else None
-    reason = cause.reason if isinstance(cause, MaxRetryError) else cause
-    # Not urllib3's TimeoutError: there a connection that is refused is one, too.
-    return isinstance(error, requests.Timeout) or isinstance(reason, ReadTimeoutError)
 
 
 def _read(response: requests.Response, *, at_most: int) -> bytes:

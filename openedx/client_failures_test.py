@@ -4,6 +4,7 @@ import gzip
 import os
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,7 @@ from openedx import client as client_module
 from openedx.client import OpenEdxClient
 from openedx.client_factories import make_client
 from openedx.exceptions import (
+    CannotAsk,
     OpenEdxError,
     OpenEdxNonsense,
     OpenEdxNotFound,
@@ -18,9 +20,12 @@ from openedx.exceptions import (
     OpenEdxThrottled,
     OpenEdxTimeout,
     OpenEdxUnreachable,
+    UnusableGrade,
 )
+from openedx.lacking import without_file_descriptors
 from openedx.scripted_server import Answer, ScriptedServer, http
 from openedx.simulator import Fault, SimulatedOpenEdx
+from openedx.tls_factories import DAY, make_certificate
 
 COURSE_ID = "course-v1:MITx+6.00x+1T2026"
 DEEP_JSON = "[" * 100_000
@@ -65,6 +70,10 @@ def fail(client: OpenEdxClient) -> OpenEdxError:
         pytest.param("json:\ufeff[]", OpenEdxNonsense, "nonsense", True, 1, id="a BOM"),
         pytest.param(f"json:{DEEP_JSON}", OpenEdxNonsense, "nonsense", True, 1, id="deep JSON"),
         pytest.param("empty-object", OpenEdxNonsense, "nonsense", True, 1, id="empty object"),
+        pytest.param('json:{"a": 1, "a": 1}', OpenEdxNonsense, "nonsense", True, 1, id="key twice"),
+        pytest.param(
+            "repeated-key", UnusableGrade, "unusable_grade", True, 1, id="key twice in the grade"
+        ),
     ],
 )
 def test_every_failure_has_its_error_and_is_asked_again_where_that_can_help(
@@ -134,6 +143,7 @@ class TestNotFound:
             pytest.param("404:not\na word", id="two lines"),
             pytest.param("404:ünknown", id="not ASCII"),
             pytest.param("404: ", id="a blank"),
+            pytest.param("404:" + "a" * 65, id="too long"),
         ],
     )
     def test_what_is_no_word_is_not_passed_on(
@@ -145,7 +155,7 @@ class TestNotFound:
 
         assert isinstance(failure, OpenEdxNotFound)
         assert failure.error_code is None
-        assert str(failure) == "Open edX does not know it (404)."
+        assert str(failure).startswith("Open edX does not know it (404")
 
 
 class TestRetryAfter:
@@ -201,14 +211,135 @@ class TestNoConnection:
 
         assert isinstance(failure, OpenEdxUnreachable)
 
-    def test_missing_certificates_are_our_own_words_too(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ):
-        monkeypatch.setenv("REQUESTS_CA_BUNDLE", os.fspath(tmp_path / "missing.pem"))
 
-        failure = fail(make_client("https://127.0.0.1:1"))
+class TestTheCause:
+    """What failed is told in the error's text, without addresses."""
+
+    def test_a_refused_connection(self):
+        with socket.create_server(("127.0.0.1", 0)) as closed:
+            port = closed.getsockname()[1]
+
+        failure = fail(make_client(f"http://127.0.0.1:{port}"))
+
+        assert str(failure) == (
+            "The connection to Open edX failed (ConnectionRefusedError: Connection refused)."
+        )
+
+    @pytest.mark.parametrize(
+        ("answer", "cause"),
+        [
+            pytest.param(b"", "RemoteDisconnected", id="closed"),
+            pytest.param(
+                b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n[", "IncompleteRead", id="cut"
+            ),
+            pytest.param(b"SSH-2.0-OpenSSH_9.2\r\n\r\n", "BadStatusLine", id="not HTTP"),
+            pytest.param(http(b"[]", "Content-Encoding: gzip"), "error", id="no gzip"),
+        ],
+    )
+    def test_an_answer_that_breaks_off_or_breaks_http(self, answer: bytes, cause: str):
+        with ScriptedServer(Answer(answer, is_last=True)) as server:
+            failure = fail(make_client(server.url))
+
+        assert str(failure) == f"The connection to Open edX failed ({cause})."
+
+    def test_a_name_that_can_not_be_resolved(self):
+        # Too long for any name: the resolver says so without asking anybody.
+        failure = fail(make_client(f"http://{'.'.join(['x' * 60] * 5)}"))
 
         assert type(failure) is OpenEdxUnreachable
+        assert str(failure).startswith("The name of Open edX's host can't be resolved (gaierror: ")
+        assert "xxx" not in str(failure)
+
+    @pytest.mark.parametrize(
+        ("certificate", "is_trusted", "cause"),
+        [
+            pytest.param({"expires_in": -DAY}, True, "certificate has expired", id="expired"),
+            pytest.param({"host": "elsewhere.test"}, True, "Hostname mismatch", id="wrong host"),
+            pytest.param({"host": "localhost"}, False, "self-signed certificate", id="unknown"),
+        ],
+    )
+    def test_a_certificate_that_is_not_good(
+        self,
+        certificate: dict[str, Any],
+        is_trusted: bool,
+        cause: str,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ):
+        tls = make_certificate(tmp_path / "tls.pem", **({"host": "localhost"} | certificate))
+        make_certificate(tmp_path / "another.pem")
+        trusted = tmp_path / ("tls.pem" if is_trusted else "another.pem")
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", os.fspath(trusted))
+
+        with ScriptedServer(Answer(http(b"[]")), tls=tls) as server:
+            failure = fail(make_client(f"https://localhost:{server.port}"))
+
+            assert server.heads == []
+
+        assert type(failure) is OpenEdxUnreachable
+        assert str(failure) == (
+            f"The connection to Open edX failed (SSLCertVerificationError: {cause})."
+        )
+
+    @pytest.mark.parametrize("status", ["401", "403"])
+    def test_a_refusal_of_open_edx_is_told_from_a_firewalls(
+        self, openedx: SimulatedOpenEdx, client: OpenEdxClient, status: str
+    ):
+        openedx.set_fault(status)
+        own = fail(client)
+        openedx.set_fault(f"html:{status}")
+        foreign = fail(client)
+
+        assert (own.code, foreign.code) == ("refused", "refused")
+        assert "our token" in str(own)
+        assert "token" not in str(foreign)
+        assert "look at the firewall or proxy in between" in str(foreign)
+
+    @pytest.mark.parametrize("body", [b'{"message": "Forbidden"}', b'["detail"]', b"\xff", b""])
+    def test_json_of_another_is_not_open_edxs(self, body: bytes):
+        with ScriptedServer(Answer(http(body, status="403 Forbidden"))) as server:
+            failure = fail(make_client(server.url))
+
+        assert isinstance(failure, OpenEdxRefused)
+        assert "Something before Open edX" in str(failure)
+
+    def test_a_page_that_is_not_found_is_told_from_a_learner(
+        self, openedx: SimulatedOpenEdx, client: OpenEdxClient
+    ):
+        openedx.set_fault("html:404")
+
+        assert "not Open edX's JSON" in str(fail(client))
+
+
+class TestWhatWeLack:
+    """A failure of ours is no outage of Open edX."""
+
+    @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+    def test_file_descriptors(self, openedx: SimulatedOpenEdx, client: OpenEdxClient, host: str):
+        client = make_client(openedx.url.replace("127.0.0.1", host))
+
+        with without_file_descriptors(), pytest.raises(CannotAsk, match="Too many open files"):
+            client.fetch_grade(COURSE_ID, "alice")
+
+        assert client.fetch_grade(COURSE_ID, "alice").passed
+
+    @pytest.mark.parametrize("content", [None, b"", b"no certificate"], ids=str)
+    def test_a_bundle_of_certificates(
+        self, content: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        bundle = tmp_path / "bundle.pem"
+        if content is not None:
+            bundle.write_bytes(content)
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", os.fspath(bundle))
+        tls = make_certificate(tmp_path / "tls.pem")
+
+        with (
+            ScriptedServer(Answer(http(b"[]")), tls=tls) as server,
+            pytest.raises(CannotAsk, match="bundle of trusted certificates") as caught,
+        ):
+            make_client(server.url).fetch_grade(COURSE_ID, "alice")
+
+        assert os.fspath(tmp_path) not in str(caught.value)
 
 
 class TestOddBodies:

@@ -181,11 +181,29 @@ class TestOneBadGrade:
 
         assert [type(record).__name__ for record in records] == ["EdxGrade", "RefusedGrade"]
 
+    @pytest.mark.parametrize("patient", [True, False], ids=["patient", "impatient"])
+    def test_a_learner_with_a_key_twice_is_refused_and_named_and_the_others_come(
+        self, openedx: SimulatedOpenEdx, client: OpenEdxClient, patient: bool
+    ):
+        openedx.set_fault(Fault("repeated-key", page=2))
+
+        pages = client.iter_grade_pages(COURSE_ID, patient=patient)
+        records = [record for page in pages for record in page]
+
+        assert [record.username for record in records] == CAST
+        assert [record for record in records if isinstance(record, RefusedGrade)] == [
+            RefusedGrade("carol", "a key stands twice")
+        ]
+
 
 class TestAPageThatFails:
     @pytest.mark.parametrize(
         "fault",
-        ["500", "503", "close", "truncated", "html", "malformed", "empty-object", "json:5"],
+        [
+            *("500", "503", "close", "truncated", "html", "malformed", "empty-object", "json:5"),
+            'json:{"results": [], "results": []}',
+            'json:{"results": [], "next": null, "previous": [{"a": {"b": 1, "b": 1}}]}',
+        ],
     )
     @pytest.mark.parametrize("number", [1, 2, 3], ids=["first", "middle", "last"])
     def test_three_failures_are_outlived(

@@ -2,22 +2,29 @@
 
 A socket's time-out starts again with every byte, so an answer that drips in holds its reader for as
 long as it likes, and a retry starts with fresh time-outs. A `Deadline` bounds all of it: when the
-time is up it hangs up on the connection in use, and no further try is made.
+time is up it hangs up on the connection in use, and no further try is made. The look-up of a name
+knows no time-out at all: it is made in a thread, which is left to itself when it takes too long.
 """
 
+import math
 import socket
 import threading
 import time
+from collections.abc import Callable
+from concurrent import futures
+from concurrent.futures import Future
 from contextvars import ContextVar
+from ipaddress import ip_address
 from types import TracebackType
 from typing import Any, Self
 
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import MaxRetryError, ReadTimeoutError
+from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, ReadTimeoutError
 from urllib3.response import HTTPResponse
 from urllib3.util import Retry
+from urllib3.util.connection import allowed_gai_family
 
 _current: ContextVar["Deadline | None"] = ContextVar("openedx_deadline", default=None)
 
@@ -57,14 +64,16 @@ class Deadline:
         _current.reset(self._token)
 
     @property
+    def seconds_left(self) -> float:
+        return self._ends - time.monotonic()
+
+    @property
     def passed(self) -> bool:
-        return time.monotonic() >= self._ends
+        return self.seconds_left <= 0
 
     @property
     def allows_retry(self) -> bool:
-        if self._retry_margin is None:
-            return False
-        return self._ends - time.monotonic() > self._retry_margin
+        return self._retry_margin is not None and self.seconds_left > self._retry_margin
 
     def watch(self, sock: socket.socket) -> None:
         """Hang up on this socket, and no other, when the time is up."""
@@ -108,6 +117,60 @@ class RetryWithinDeadline(Retry):
         return super().increment(method, url, response, error, _pool, _stacktrace)
 
 
+class NameLookUpTimeout(ConnectTimeoutError):
+    """The look-up of the host's name took too long."""
+
+
+def _connect_in_time(connection: HTTPConnection, connect: Callable[[], None]) -> None:
+    """Connect before the question's time is up, and find the host within the connect time-out.
+
+    An address in numbers needs no look-up, and its connect time-out is enough.
+    """
+    deadline = _current.get()
+    if deadline is None or _is_address(connection.host):
+        connect()
+        return
+    is_found, is_late = threading.Event(), threading.Event()
+    connected: Future[None] = Future()
+
+    def work() -> None:
+        try:
+            # `connect` looks the name up again, and does not tell when it has its answer.
+            socket.getaddrinfo(
+                connection.host, connection.port, allowed_gai_family(), socket.SOCK_STREAM
+            )
+            is_found.set()
+            if not is_late.is_set():
+                connect()
+        except BaseException as error:  # noqa: BLE001 - it is raised where the connection is wanted
+            connected.set_exception(error)
+        else:
+            connected.set_result(None)
+        finally:
+            is_found.set()
+
+    # A daemon: a resolver that hangs must not keep the process from ending.
+    threading.Thread(target=work, name="connect", daemon=True).start()
+    was_found = is_found.wait(min(connection.timeout or math.inf, deadline.seconds_left))
+    if was_found and futures.wait([connected], deadline.seconds_left).done:
+        connected.result()
+        return
+    is_late.set()
+    # It may still come about, and nobody wants it then.
+    connected.add_done_callback(lambda _: connection.close())
+    if was_found:
+        raise ConnectTimeoutError(connection, "The time for the question is up.")
+    raise NameLookUpTimeout(connection, "The look-up of the host's name took too long.")
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    return True
+
+
 def _watch(connection: HTTPConnection) -> None:
     deadline = _current.get()
     if deadline is not None and connection.sock is not None:
@@ -115,12 +178,18 @@ def _watch(connection: HTTPConnection) -> None:
 
 
 class _WatchedConnection(HTTPConnection):
+    def connect(self) -> None:
+        _connect_in_time(self, super().connect)
+
     def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as urllib3 types its own
         _watch(self)
         return super().getresponse()
 
 
 class _WatchedTLSConnection(HTTPSConnection):
+    def connect(self) -> None:
+        _connect_in_time(self, super().connect)
+
     def getresponse(self) -> HTTPResponse:  # type: ignore[override]
         _watch(self)
         return super().getresponse()

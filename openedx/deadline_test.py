@@ -8,17 +8,13 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
-from ipaddress import IPv4Address
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
+import psutil
 import pytest
 import requests
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 
 from openedx.client import OpenEdxClient
 from openedx.client_factories import make_client
@@ -26,6 +22,7 @@ from openedx.deadline import Deadline, DeadlineAdapter
 from openedx.exceptions import OpenEdxTimeout, OpenEdxUnreachable
 from openedx.scripted_server import Answer, ScriptedServer, http
 from openedx.simulator import Fault, SimulatedOpenEdx
+from openedx.tls_factories import make_certificate
 
 COURSE_ID = "course-v1:MITx+6.00x+1T2026"
 ALICES_GRADE = (
@@ -46,20 +43,31 @@ def openedx(openedx: SimulatedOpenEdx) -> SimulatedOpenEdx:
     return openedx
 
 
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The certificate of 127.0.0.1, signed by itself, with its key."""
-    path = tmp_path_factory.mktemp("tls") / "certificate.pem"
-    path.write_bytes(make_certificate())
-    return path
+class Resolver:
+    """A resolver that hangs at the look-ups it is told to: a real one can't be made to, here."""
+
+    def __init__(self, look_up: Callable[..., Any]) -> None:
+        #: Whether the next look-up hangs, and those after it; none does behind the last.
+        self.hangs: list[bool] = []
+        self._look_up = look_up
+        self._is_over = threading.Event()
+
+    def look_up(self, *arguments: Any) -> Any:
+        if self.hangs and self.hangs.pop(0):
+            self._is_over.wait(3 * GUARD_SECONDS)
+        return self._look_up(*arguments)
+
+    def end(self) -> None:
+        """Let whoever waits have the answer."""
+        self._is_over.set()
 
 
 @contextmanager
-def ends_in_time() -> Iterator[None]:
+def ends_in_time() -> Iterator[pytest.ExceptionInfo[OpenEdxTimeout]]:
     """Expect a time-out, and that it comes."""
     started = time.monotonic()
-    with pytest.raises(OpenEdxTimeout):
-        yield
+    with pytest.raises(OpenEdxTimeout) as caught:
+        yield caught
     assert time.monotonic() - started < GUARD_SECONDS
 
 
@@ -185,6 +193,82 @@ class TestTries:
             assert server.count_connections() == 1
 
 
+class TestNames:
+    """The look-up of a name, which knows no time-out; a test says which of them hang."""
+
+    @pytest.fixture
+    def resolver(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[Resolver]:
+        """The look-up of names, which hangs when it is told to."""
+        resolver = Resolver(socket.getaddrinfo)
+        monkeypatch.setattr(socket, "getaddrinfo", resolver.look_up)
+        yield resolver
+        resolver.end()
+
+    @pytest.fixture
+    def by_name(self, openedx: SimulatedOpenEdx) -> str:
+        """Open edX's address with the name of its host."""
+        return openedx.url.replace("127.0.0.1", "localhost")
+
+    def test_a_look_up_that_hangs_is_a_timeout_that_says_so(
+        self, openedx: SimulatedOpenEdx, by_name: str, resolver: Resolver
+    ):
+        resolver.hangs = [True] * 9
+
+        with ends_in_time() as caught:
+            make_client(by_name, timeout=SHORT).fetch_grade(COURSE_ID, "alice")
+
+        assert str(caught.value) == "The look-up of the name of Open edX's host hung."
+        assert openedx.request_count == 0
+
+    def test_a_look_up_that_hangs_is_made_again_while_there_is_time(
+        self, by_name: str, resolver: Resolver
+    ):
+        resolver.hangs = [True]
+        client = make_client(by_name, connect_timeout=0.1)
+
+        assert client.fetch_grade(COURSE_ID, "alice").passed
+
+    def test_a_look_up_that_hangs_behind_the_first_is_a_timeout_and_leaves_nothing_behind(
+        self, openedx: SimulatedOpenEdx, by_name: str, resolver: Resolver
+    ):
+        resolver.hangs = [False, True]
+
+        with ends_in_time():
+            make_client(by_name, timeout=SHORT).fetch_grade(COURSE_ID, "alice")
+
+        resolver.end()
+        for thread in threading.enumerate():
+            if thread.name == "connect":
+                thread.join(GUARD_SECONDS)
+        assert openedx.request_count == 0
+        port = urlsplit(openedx.url).port
+        assert port not in [
+            connection.raddr.port
+            for connection in psutil.Process().net_connections("tcp")
+            if connection.raddr and connection.status == psutil.CONN_ESTABLISHED
+        ]
+
+    def test_a_kept_connection_needs_no_look_up(
+        self, openedx: SimulatedOpenEdx, by_name: str, resolver: Resolver
+    ):
+        client = make_client(by_name)
+        client.fetch_grade(COURSE_ID, "alice")
+        resolver.hangs = [True] * 9
+
+        assert client.fetch_grade(COURSE_ID, "bob").passed
+
+    def test_a_name_is_asked_over_tls_as_the_certificate_has_it(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        tls = make_certificate(tmp_path / "tls.pem", host="localhost")
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", os.fspath(tmp_path / "tls.pem"))
+
+        with ScriptedServer(Answer(http(ALICES_GRADE)), tls=tls) as server:
+            client = make_client(f"https://localhost:{server.port}")
+
+            assert client.fetch_grade(COURSE_ID, "alice").passed
+
+
 class TestOtherQuestions:
     def test_they_go_on_while_one_is_hung_up_on(self, openedx: SimulatedOpenEdx):
         openedx.set_fault(Fault("drip-body", delay_ms=20, username="alice"))
@@ -259,11 +343,14 @@ class TestSockets:
 
 class TestTLS:
     @pytest.fixture
+    def certificate(self, tmp_path: Path) -> Path:
+        """Where the server's certificate is."""
+        return tmp_path / "certificate.pem"
+
+    @pytest.fixture
     def tls(self, certificate: Path) -> ssl.SSLContext:
         """The server's side of TLS."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate)
-        return context
+        return make_certificate(certificate)
 
     @pytest.fixture
     def make_trusting_client(
@@ -325,26 +412,3 @@ def open_session(openedx: SimulatedOpenEdx) -> requests.Session:
     session.headers["Authorization"] = f"Bearer {openedx.token}"
     session.mount("http://", DeadlineAdapter())
     return session
-
-
-def make_certificate() -> bytes:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False
-        )
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, SHA256())
-    )
-    return certificate.public_bytes(Encoding.PEM) + key.private_bytes(
-        Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
-    )

@@ -32,7 +32,10 @@ class OpenEdxTimeout(OpenEdxUnreachable):
 
 
 class OpenEdxRefused(OpenEdxError):
-    """Our token is bad or expired (401), or its user has no staff rights (403)."""
+    """A 401 or 403, of Open edX itself or of a firewall or proxy before it.
+
+    Open edX's own means that our token is bad or expired, or that its user has no staff rights.
+    """
 
     code = "refused"
     retryable = False
@@ -73,6 +76,13 @@ class NoEdxUsername(OpenEdxError):
 
     code = "no_edx_username"
     retryable = False
+
+
+class CannotAsk(Exception):
+    """We lack what it takes to ask: file descriptors, memory, a bundle of certificates.
+
+    Not an OpenEdxError: Open edX may well be up. The text holds no values.
+    """
 
 
 class InvalidEvent(Exception):

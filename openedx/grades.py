@@ -28,17 +28,47 @@ class RefusedGrade:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class RepeatedKey:
+    """An object of JSON in which a key stands twice, so that nobody can say which value counts."""
+
+    pairs: list[tuple[str, object]]
+
+    def get(self, key: str) -> object:
+        """Return the value of a key that stands once, else None."""
+        values = [value for name, value in self.pairs if name == key]
+        return values[0] if len(values) == 1 else None
+
+
+def has_repeated_key(value: object) -> bool:
+    """Whether a key stands twice in the value, or in anything that it holds."""
+    left = [value]
+    while left:
+        match left.pop():
+            case RepeatedKey():
+                return True
+            case dict() as fields:
+                left.extend(fields.values())
+            case list() as values:
+                left.extend(values)
+    return False
+
+
 def parse_grade(record: object, *, course_id: str) -> EdxGrade | RefusedGrade:
     """Return the grade in one record of the grades API, or why it is refused. Never raises.
 
-    The rules are the contract's: a record of another course, a percent that is no number from 0.0
-    to 2.0, a `passed` that is no boolean and a letter that does not fit are refused, each for its
-    learner alone. A reason never holds the value it is about.
+    The rules are the contract's: a record of another course, one in which a key stands twice, a
+    percent that is no number from 0.0 to 2.0, a `passed` that is no boolean and a letter that does
+    not fit are refused, each for its learner alone. A reason never holds the value it is about.
     """
-    if not isinstance(record, dict):
+    if not isinstance(record, dict | RepeatedKey):
         return RefusedGrade(None, "the record is not an object")
     username = record.get("username")
     if not isinstance(username, str) or not username or not _is_storable(username):
+        username = None
+    if isinstance(record, RepeatedKey) or has_repeated_key(record):
+        return RefusedGrade(username, "a key stands twice")
+    if username is None:
         return RefusedGrade(None, "username is not a name")
     problem = _problem(record, course_id)
     if problem:

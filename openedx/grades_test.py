@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from openedx.grades import EdxGrade, RefusedGrade, parse_grade
+from openedx.grades import EdxGrade, RefusedGrade, RepeatedKey, parse_grade
 
 COURSE_ID = "course-v1:MITx+6.00x+1T2026"
 ABSENT = object()
@@ -165,6 +165,27 @@ def test_a_record_that_is_no_object_is_refused(nonsense):
     refused = parse_grade(nonsense, course_id=COURSE_ID)
 
     assert refused == RefusedGrade(None, "the record is not an object")
+
+
+PAIRS = list(record().items())
+
+
+@pytest.mark.parametrize(
+    ("odd", "username"),
+    [
+        pytest.param(RepeatedKey([*PAIRS, ("passed", True)]), "alice", id="the same value twice"),
+        pytest.param(RepeatedKey([*PAIRS, ("passed", False)]), "alice", id="two values"),
+        pytest.param(RepeatedKey([*PAIRS, ("username", "bob")]), None, id="two usernames"),
+        pytest.param(RepeatedKey([("a", 1), ("a", 1)]), None, id="no username"),
+        pytest.param(record(section=RepeatedKey([])), "alice", id="in an object of the record"),
+        pytest.param(record(section=[[RepeatedKey([])]]), "alice", id="in a list of lists"),
+        pytest.param(record(section={"a": {"b": RepeatedKey([])}}), "alice", id="deep in it"),
+    ],
+)
+def test_a_record_in_which_a_key_stands_twice_is_refused(odd, username):
+    refused = parse_grade(odd, course_id=COURSE_ID)
+
+    assert refused == RefusedGrade(username, "a key stands twice")
 
 
 @pytest.mark.parametrize("field", ["percent", "passed", "letter_grade", "course_id", "username"])

@@ -22,7 +22,7 @@ from courses.models import CertificateRequest, OpenEdxPause
 class CertificateRequestAdmin(ReadOnlyMixin, LearnerRunAdmin):
     """A held request; what may be done with it are the list's two actions."""
 
-    list_display = ["learner_and_run", "state", "age", "tries", "next_attempt", "last_error"]
+    list_display = ["learner_and_run", "state", "age", "tries", "next_attempt", "failure"]
     list_filter = [
         StateFilter,
         WorkFilter,
@@ -97,6 +97,12 @@ class CertificateRequestAdmin(ReadOnlyMixin, LearnerRunAdmin):
             return "due"
         return f"in {length_in_words(request.next_attempt_on - now)}"
 
+    @admin.display(description="Last error", ordering="last_error")
+    def failure(self, request: CertificateRequest) -> str:
+        if not request.last_error_text:
+            return request.last_error
+        return format_html("{}<br><small>{}</small>", request.last_error, request.last_error_text)
+
     @admin.action(description="Replay the selected requests now", permissions=["work"])
     def replay_now(self, request: HttpRequest, queryset: QuerySet[CertificateRequest]) -> None:
         opened: set[CertificateRequest] = set()
@@ -141,5 +147,5 @@ class OpenEdxPauseAdmin(ReadOnlyMixin, admin.ModelAdmin):
     """How Open edX has been doing; it changes by itself."""
 
     list_display = ["__str__", "failures", "since", "next_probe_on", "updated_on"]
-    readonly_fields = ["failures", "since", "next_probe_on", "updated_on"]
+    readonly_fields = ["failures", "last_error_text", "since", "next_probe_on", "updated_on"]
     ordering = ["pk"]

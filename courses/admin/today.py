@@ -101,7 +101,7 @@ def describe_openedx(pause: OpenEdxPause, now: datetime, links: Links) -> Statem
     is_kept = not pause._state.adding
     link = links.to_row(pause) if is_kept else None
     if pause.is_on:
-        details = [f"{pause.failures:,} questions in a row failed."]
+        details = [f"{pause.failures:,} questions in a row failed.", pause.last_error_text]
         if pause.since is not None:
             details.insert(0, f"Since {_moment(pause.since, now, with_age=True)}.")
         if pause.next_probe_on is not None and pause.next_probe_on > now:
@@ -115,6 +115,7 @@ def describe_openedx(pause: OpenEdxPause, now: datetime, links: Links) -> Statem
         limit = settings.OPENEDX_PAUSE_AFTER_FAILURES
         details = [
             f"The last one at {_moment(pause.updated_on, now, with_age=True)}.",
+            pause.last_error_text,
             f"When {limit:,} in a row have failed, questions are paused.",
         ]
         questions = "question" if pause.failures == 1 else f"{pause.failures:,} questions"

@@ -329,22 +329,30 @@ class TestOpenEdx:
     def test_it_has_failed_but_not_often_enough_for_a_pause(
         self, admin_client: Client, now: datetime, clock: Clock, failures: int, words: str
     ):
-        OpenEdxPauseFactory.create(failures=failures, since=None, next_probe_on=None)
+        OpenEdxPauseFactory.create(
+            failures=failures, since=None, next_probe_on=None, last_error_text="It was closed."
+        )
         clock.shift(MINUTE)
 
         found = text(admin_client)
 
-        assert f"{words}. The last one at 12:30, 1 min ago. When 10 in a row have" in found
+        assert (
+            f"{words}. The last one at 12:30, 1 min ago. It was closed. When 10 in a row have"
+            in found
+        )
 
     def test_it_is_down(self, admin_client: Client, now: datetime):
         pause = OpenEdxPauseFactory.create(
-            failures=1041, since=now - 26 * HOUR, next_probe_on=now + 75 * MINUTE / 60
+            failures=1041,
+            since=now - 26 * HOUR,
+            next_probe_on=now + 75 * MINUTE / 60,
+            last_error_text="It was closed.",
         )
 
         found = text(admin_client)
 
         assert (
-            "Open edX is down, and questions are paused. Since 10:30 on Sun 1 Mar, 1 day ago. 1,041 questions in a row failed. Next probe at 12:31:15, in 1 min."
+            "Open edX is down, and questions are paused. Since 10:30 on Sun 1 Mar, 1 day ago. 1,041 questions in a row failed. It was closed. Next probe at 12:31:15, in 1 min."
             in found
         )
         link = page(admin_client).context["openedx"].link

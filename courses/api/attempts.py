@@ -23,7 +23,7 @@ from courses.api.request_outcomes import (
 from courses.api.request_queue import OwnFailure, Reason
 from courses.api.rules import CertificateOutcome
 from courses.models import CertificateRequest, OpenEdxPause
-from openedx.exceptions import NoEdxUsername, OpenEdxError
+from openedx.exceptions import CannotAsk, NoEdxUsername, OpenEdxError
 
 log = logging.getLogger(__name__)
 
@@ -126,14 +126,16 @@ def take_failure(request: CertificateRequest, lease: UUID, error: Exception) -> 
     if not isinstance(error, OpenEdxError):
         # Without the error's own text, which could hold the learner's values.
         stack = "".join(traceback.format_tb(error.__traceback__))
-        kind = type(error).__name__
-        return take_own_failure(request, lease, OwnFailure.INTERNAL, kind=kind, stack=stack)
+        fields = {"kind": type(error).__name__, "stack": stack}
+        if isinstance(error, CannotAsk):
+            fields["cause"] = str(error)
+        return take_own_failure(request, lease, OwnFailure.INTERNAL, **fields)
     delay = delay_after_failure(error, _failing_for(request))
     is_open = postpone_failed(request, lease, delay, error.code, str(error))
     log.log(
         logging.ERROR if isinstance(error, NEEDS_A_PERSON) or not is_open else logging.WARNING,
         "certificate request deferred" if is_open else "certificate request given up",
-        extra={**_ids(request), "error": error.code},
+        extra={**_ids(request), "error": error.code, "cause": str(error)},
     )
     return Attempt(
         None,
@@ -163,10 +165,11 @@ def take_own_failure(
         request: claimed by the caller.
         lease: the claim.
         failure: what happened.
-        **fields: for the log.
+        **fields: for the log; `cause` is for the row as well.
     """
     delay = delay_after_failure(None, _failing_for(request))
-    is_open = postpone_failed(request, lease, delay, failure.value, failure.label)
+    text = str(fields.get("cause", failure.label))
+    is_open = postpone_failed(request, lease, delay, failure.value, text)
     log.error(
         "certificate request deferred" if is_open else "certificate request given up",
         extra={**_ids(request), "error": failure.value, **fields},

@@ -56,10 +56,15 @@ def is_time_to_give_up(now: datetime, failing_since: datetime, last_delivered_on
     return now - max(failing_since, last_delivered_on) >= GIVE_UP_AFTER
 
 
-def delay_until_probe(now: datetime, paused_since: datetime, error: OpenEdxError) -> timedelta:
-    """Return how long to wait for the next probe: as long again as the pause has lasted."""
+def delay_until_probe(now: datetime, paused_since: datetime) -> timedelta:
+    """Return how long to wait for the next probe: as long again as the pause has lasted.
+
+    Five minutes at most. What Open edX asks for in Retry-After holds for the request that it
+    answered, not for the probe (the contract, section 2): a maintenance page that asks for a day
+    may be gone after a minute.
+    """
     lasted = max(now - paused_since, FIRST_PROBE_DELAY)
-    return max(min(lasted, LONGEST_PROBE_DELAY), _asked_for(error))
+    return min(lasted, LONGEST_PROBE_DELAY)
 
 
 def rest_after(quiet_for: timedelta) -> timedelta:

@@ -160,9 +160,4 @@ class TestUntilTheNextProbe:
     def test_it_is_as_long_again_as_the_pause_has_lasted_from_10_seconds_to_5_minutes(
         self, lasted: timedelta, delay: timedelta
     ):
-        assert delay_until_probe(NOW, NOW - lasted, OpenEdxUnreachable("5xx")) == delay
-
-    def test_it_is_what_open_edx_asks_for_where_that_is_longer(self):
-        throttled = OpenEdxThrottled("429", retry_after=600.0)
-
-        assert delay_until_probe(NOW, NOW, throttled) == 10 * MINUTE
+        assert delay_until_probe(NOW, NOW - lasted) == delay

@@ -52,8 +52,8 @@ def generate_course_run_certificates(
             are; one user's grade waits for nobody.
         report: gets the summary, as far as it has come, after each page of grades and each run.
 
-    Raises OpenEdxError, or Django's database errors, when asked for one user in one run; SweepBusy
-    where it may not wait.
+    Raises OpenEdxError, CannotAsk, or Django's database errors, when asked for one user in one run;
+    SweepBusy where it may not wait.
     """
     call = _Call(force, allow_deletions or user is not None, report)
     runs = _get_runs(user, course_run)
@@ -142,7 +142,7 @@ def iter_certificates_of(
         course_run: the run.
         users: the learners' ids.
 
-    Raises OpenEdxError, or Django's database errors; what came before has been yielded.
+    Raises OpenEdxError, CannotAsk, or Django's database errors; what came before has been yielded.
     """
     wanted = set(users)
     for page in islice(fetch_grade_pages(course_run, patient=False), len(wanted)):

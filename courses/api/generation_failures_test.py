@@ -61,6 +61,24 @@ class TestFailures:
         assert summary.grades == {"created": 2, "refused": 1}
         assert summary.failures == 0
 
+    def test_a_grade_with_a_key_twice_is_refused_for_its_learner_alone(
+        self,
+        run: CourseRun,
+        enrolled: Enrolls,
+        openedx: SimulatedOpenEdx,
+        caplog: pytest.LogCaptureFixture,
+    ):
+        odd, after = enrolled(run), enrolled(run)
+        openedx.set_fault("repeated-key")
+
+        summary = generate_course_run_certificates()
+
+        assert has_certificate(after, run)
+        assert not CourseRunGrade.objects.filter(user=odd).exists()
+        assert (summary.grades, summary.failures) == ({"created": 1, "refused": 1}, 0)
+        (line,) = [record for record in caplog.records if record.getMessage() == "grade refused"]
+        assert (vars(line)["user_id"], vars(line)["reason"]) == (odd.pk, "a key stands twice")
+
     def test_a_learner_left_out_of_the_page_keeps_the_grade(
         self, run: CourseRun, enrolled: Enrolls, openedx: SimulatedOpenEdx
     ):

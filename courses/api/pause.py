@@ -10,8 +10,9 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from courses.api.backoff import delay_until_probe
+from courses.api.backoff import LONGEST_PROBE_DELAY, delay_until_probe
 from courses.models import OpenEdxPause
+from courses.models.certificate_request import LAST_ERROR_TEXT_MAX_LENGTH
 from openedx.exceptions import (
     OpenEdxError,
     OpenEdxNonsense,
@@ -43,11 +44,12 @@ def note_outage(error: OpenEdxError, *, is_probe: bool = False) -> None:
     with transaction.atomic():
         pause, _ = OpenEdxPause.objects.select_for_update().get_or_create(pk=OpenEdxPause.THE_ROW)
         pause.failures += 1
+        pause.last_error_text = str(error)[:LAST_ERROR_TEXT_MAX_LENGTH]
         begins = not pause.is_on and pause.failures >= settings.OPENEDX_PAUSE_AFTER_FAILURES
         if begins:
             pause.since = now
         if pause.since is not None:
-            next_probe_on = now + delay_until_probe(now, pause.since, error)
+            next_probe_on = now + delay_until_probe(now, pause.since)
             if pause.next_probe_on is not None and not is_probe:
                 next_probe_on = max(pause.next_probe_on, next_probe_on)
             pause.next_probe_on = next_probe_on
@@ -55,7 +57,7 @@ def note_outage(error: OpenEdxError, *, is_probe: bool = False) -> None:
     if begins:
         log.error(
             "Open edX is down: questions are paused",
-            extra={"error": error.code, "failures": pause.failures},
+            extra={"error": error.code, "cause": str(error), "failures": pause.failures},
         )
 
 
@@ -83,8 +85,10 @@ def note_answer(before: OpenEdxPause) -> bool:
 def take_probe() -> bool:
     """Return whether the caller is the one who may ask now; then nobody else is for a while."""
     now = timezone.now()
-    # A prober that dies leaves the next turn to another, like any other lease.
-    until = now + timedelta(seconds=settings.CERTIFICATE_REQUEST_LEASE)
+    # A prober that dies leaves the next turn to another, like any other lease. A long lease must
+    # not keep Open edX from being found well.
+    lease = timedelta(seconds=settings.CERTIFICATE_REQUEST_LEASE)
+    until = now + min(lease, LONGEST_PROBE_DELAY)
     taken = OpenEdxPause.objects.filter(pk=OpenEdxPause.THE_ROW, next_probe_on__lte=now).update(
         next_probe_on=until, updated_on=now
     )

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-OUTAGES = ("500", "close", "html", "malformed", "401", "429:900", "429:7200")
+OUTAGES = ("500", "close", "html", "malformed", "401", "429:900", "500:86400")
 # About one learner: any other question could have been answered.
 OTHER_FAULTS = ("404", "empty-list")
 PATIENCE = (timedelta(seconds=10), timedelta(minutes=1), timedelta(minutes=10))
@@ -269,11 +269,8 @@ class Model:
     def _note_answer(self, fault: str | None, now: datetime) -> None:
         if fault in OUTAGES:
             self._failures += 1
-            wait = _retry_after(fault)
-            self._next_probe = (
-                now + max(wait, timedelta(seconds=1)),
-                now + max(wait, timedelta(minutes=5)),
-            )
+            # Whatever Retry-After says: that is about the request which was asked for.
+            self._next_probe = (now + timedelta(seconds=1), now + timedelta(minutes=5))
             return
         if self.is_paused:
             for _, request in self.iter_open():

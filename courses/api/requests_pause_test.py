@@ -10,7 +10,7 @@ from courses.api.pause import find_pause, note_outage, take_probe
 from courses.conftest import FAILED, Clock, Enrolls, request_of
 from courses.factories import CertificateRequestFactory, CourseRunFactory, OpenEdxPauseFactory
 from courses.models import CertificateRequest, CourseRun, CourseRunCertificate
-from openedx.exceptions import OpenEdxUnreachable
+from openedx.exceptions import OpenEdxThrottled, OpenEdxUnreachable
 from openedx.simulator import Fault, SimulatedOpenEdx
 from users.factories import UserFactory
 from users.models import User
@@ -126,6 +126,41 @@ class TestTheProbe:
         assert waits == [10, 10, 20, 40, 80, 160, 300, 300, 300]
         assert openedx.request_count == len(waits)
 
+    @pytest.mark.parametrize("fault", ["503:86400", "429:86400"])
+    def test_it_comes_within_5_minutes_whatever_retry_after_a_maintenance_page_has(
+        self,
+        fault: str,
+        run: CourseRun,
+        enrolled: Enrolls,
+        openedx: SimulatedOpenEdx,
+        clock: Clock,
+    ):
+        learners = [enrolled(run) for _ in range(TEN)]
+        openedx.set_fault(fault)
+        for learner in learners:
+            request_certificate(learner, run)
+        clock.shift(timedelta(hours=1))
+        process_requests()
+        assert find_pause().is_on
+        openedx.clear_fault()
+
+        clock.shift(timedelta(minutes=5) + MOMENT)
+        process_requests()
+
+        assert statuses(learners, run) == {"created"}
+
+    @pytest.mark.parametrize("is_probe", [True, False])
+    def test_no_failure_puts_it_off_by_more_than_5_minutes(
+        self, is_probe: bool, outage: list[User], clock: Clock
+    ):
+        clock.shift(timedelta(hours=1))
+        assert take_probe()
+
+        note_outage(OpenEdxThrottled("Come tomorrow.", retry_after=86_400), is_probe=is_probe)
+
+        clock.shift(timedelta(minutes=5) + MOMENT)
+        assert take_probe()
+
     def test_it_lets_all_the_rest_through_when_it_succeeds_due_or_not(
         self, outage: list[User], run: CourseRun, openedx: SimulatedOpenEdx, clock: Clock
     ):
@@ -188,6 +223,19 @@ class TestTheProbe:
         process_requests()
         assert openedx.requests == []
         clock.shift(timedelta(seconds=settings.CERTIFICATE_REQUEST_LEASE) + MOMENT)
+        process_requests()
+
+        assert statuses(outage, run) == {"created"}
+
+    def test_one_that_died_with_a_long_lease_holds_the_turn_for_5_minutes_at_most(
+        self, outage: list[User], run: CourseRun, openedx: SimulatedOpenEdx, clock: Clock, settings
+    ):
+        settings.CERTIFICATE_REQUEST_LEASE = 3600
+        openedx.clear_fault()
+        clock.shift(timedelta(seconds=11))
+        assert take_probe()
+
+        clock.shift(timedelta(minutes=5) + MOMENT)
         process_requests()
 
         assert statuses(outage, run) == {"created"}

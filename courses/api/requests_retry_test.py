@@ -28,6 +28,7 @@ FAULTS = {
     "html": "nonsense",
     "redirect": "nonsense",
     "empty-list": "unusable_grade",
+    "repeated-key": "unusable_grade",
     "401": "refused",
     "403": "refused",
     "404": "not_found",

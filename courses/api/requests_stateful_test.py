@@ -55,8 +55,8 @@ from users.models import User
 
 DAY = timedelta(days=1)
 STEPS = [timedelta(seconds=seconds) for seconds in (3, 15, 60, 600, 3600, 86_400)]
-# The longest wait is two hours: these are more than any request can need.
-STEPS_AT_THE_END = [timedelta(minutes=10)] + [timedelta(hours=1)] * 10
+# The longest wait is a day: these are more than any request can need.
+STEPS_AT_THE_END = [timedelta(minutes=10), DAY] + [timedelta(hours=1)] * 10
 
 # Much happens to one of them, or nothing would come to its end.
 seats = st.sampled_from([SEATS[0]] * 2 * len(SEATS) + SEATS)

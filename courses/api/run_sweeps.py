@@ -20,7 +20,7 @@ from courses.api.sweep_leases import SweepLease, SweepOvertaken
 from courses.models import CourseRun
 from courses.models.sweep import ERROR_TEXT_MAX_LENGTH
 from openedx.api import GradePage, fetch_grade_pages
-from openedx.exceptions import OpenEdxError
+from openedx.exceptions import CannotAsk, OpenEdxError
 from users.models import User
 
 log = logging.getLogger(__name__)
@@ -54,8 +54,8 @@ class RunSweep:
             user: only this learner.
             patient: whether nobody waits, so that what fails is asked for again.
 
-        Raises OpenEdxError, SweepOvertaken where the lease was lost, and Django's database errors;
-        what came before them is done.
+        Raises OpenEdxError, CannotAsk, SweepOvertaken where the lease was lost, and Django's
+        database errors; what came before them is done.
         """
         try:
             for page in fetch_grade_pages(self.run, user, patient=patient, alive=self._alive):
@@ -207,7 +207,7 @@ def _describe(
     elif error is not None:
         is_the_databases = isinstance(error, DatabaseFailure)
         own = OwnFailure.DATABASE if is_the_databases else OwnFailure.INTERNAL
-        code, text = own.value, own.label
+        code, text = own.value, str(error) if isinstance(error, CannotAsk) else own.label
     if error is not None:
         text = (
             f"{text[:150]} It came as far as page {counts.pages}, with {counts.learners} learners."
@@ -237,10 +237,13 @@ def _describe(
 def _describe_error(error: Exception) -> dict[str, str | None]:
     """Return what of it may be logged: never a text, unless it is our own."""
     if isinstance(error, OpenEdxError):
-        return {"error": error.code}
+        return {"error": error.code, "cause": str(error)}
     if isinstance(error, SweepOvertaken):
         return {"error": "overtaken"}
     if isinstance(error, DatabaseFailure):
         return describe_failure(error)
     stack = "".join(traceback.format_tb(error.__traceback__))
-    return {"error": type(error).__name__, "stack": stack}
+    fields: dict[str, str | None] = {"error": type(error).__name__, "stack": stack}
+    if isinstance(error, CannotAsk):
+        fields["cause"] = str(error)
+    return fields

@@ -1,6 +1,8 @@
 """What is kept with a run of its last sweep."""
 
+import os
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.db import OperationalError, connection
@@ -53,7 +55,11 @@ def test_the_next_sweep_takes_the_place_of_the_last(run: CourseRun, enrolled: En
 
 
 def test_a_run_that_broke_off_tells_why_and_how_far_it_came(
-    run: CourseRun, enrolled: Enrolls, openedx: SimulatedOpenEdx, settings
+    run: CourseRun,
+    enrolled: Enrolls,
+    openedx: SimulatedOpenEdx,
+    caplog: pytest.LogCaptureFixture,
+    settings,
 ):
     settings.EDX_API_PAGE_SIZE = 2
     learners = [enrolled(run) for _ in range(5)]
@@ -66,6 +72,8 @@ def test_a_run_that_broke_off_tells_why_and_how_far_it_came(
     assert (sweep.pages, sweep.learners, sweep.certificates_created) == (2, 4, 4)
     assert sweep.error == "unreachable"
     assert "(500)" in sweep.error_text
+    (line,) = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert vars(line)["cause"] == "Open edX failed to answer (500)."
     assert "page 2, with 4 learners" in sweep.error_text
     assert sweep.next_sweep_on is None
 
@@ -74,6 +82,33 @@ def test_a_run_that_broke_off_tells_why_and_how_far_it_came(
 
     sweep.refresh_from_db()
     assert (sweep.error, sweep.error_text, sweep.learners) == ("", "", 5)
+
+
+@pytest.mark.parametrize("is_of_one", [False, True], ids=["all learners", "one learner"])
+def test_a_lack_of_ours_breaks_the_run_off_says_so_and_stops_no_other(
+    is_of_one: bool,
+    run: CourseRun,
+    enrolled: Enrolls,
+    openedx: SimulatedOpenEdx,
+    caplog: pytest.LogCaptureFixture,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    settings,
+):
+    dana, other = enrolled(run), CourseRunFactory.create()
+    enrolled(other, user=dana)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", os.fspath(tmp_path / "missing.pem"))
+    settings.OPENEDX_API_BASE_URL = openedx.url.replace("http:", "https:")
+
+    summary = generate_course_run_certificates(user=dana if is_of_one else None)
+
+    assert summary.failed_runs == [run.courseware_id, other.courseware_id]
+    told = [vars(each).get("cause", "") for each in caplog.records if each.levelname == "ERROR"]
+    assert len(told) == 2
+    assert all("our bundle of trusted certificates can't be read" in cause for cause in told)
+    if not is_of_one:
+        assert sweep_of(run).error == "internal"
+        assert "our bundle of trusted certificates" in sweep_of(run).error_text
 
 
 def test_learners_whom_the_database_did_not_take_are_counted(run: CourseRun, enrolled: Enrolls):

@@ -32,6 +32,15 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "last_error_text",
+                    models.CharField(
+                        blank=True,
+                        db_default="",
+                        help_text="Why the last of them failed.",
+                        max_length=255,
+                    ),
+                ),
+                (
                     "since",
                     models.DateTimeField(blank=True, help_text="When the pause began.", null=True),
                 ),

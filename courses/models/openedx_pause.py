@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from django.db import models
 
+from courses.models.certificate_request import LAST_ERROR_TEXT_MAX_LENGTH
 from users.base_models import TimestampedModel
 
 
@@ -21,6 +22,13 @@ class OpenEdxPause(TimestampedModel):
     since = models.DateTimeField(null=True, blank=True, help_text="When the pause began.")
     next_probe_on = models.DateTimeField(
         null=True, blank=True, help_text="When one question may be asked, to see whether it is up."
+    )
+
+    last_error_text = models.CharField(
+        max_length=LAST_ERROR_TEXT_MAX_LENGTH,
+        blank=True,
+        db_default="",
+        help_text="Why the last of them failed.",
     )
 
     class Meta:

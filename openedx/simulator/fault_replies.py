@@ -1,6 +1,8 @@
 """The wrong answers: what Open edX, or the proxy in front of it, says when it fails."""
 
+import re
 import time
+from dataclasses import replace
 from email.utils import formatdate
 from typing import Final
 
@@ -10,6 +12,7 @@ from openedx.simulator.replies import Reply, phrase_of
 
 _DEFAULT_RETRY_AFTER: Final = 30
 _SERVER_ERROR: Final = 500
+_PASSED: Final = re.compile(rb'"passed": (true|false)')
 _BODIES: Final = {
     "malformed": b'[{"username": "',
     "empty-list": b"[]",
@@ -34,6 +37,11 @@ def find_wrong_reply(fault: Fault, target: str) -> Reply | None:
     if status.isdigit():
         return _status_reply(fault, int(status), is_date=form == "date")
     return None
+
+
+def with_repeated_key(reply: Reply) -> Reply:
+    """Return the reply with the first learner's `passed` in it twice."""
+    return replace(reply, body=_PASSED.sub(rb"\g<0>, \g<0>", reply.body, count=1))
 
 
 def _status_reply(fault: Fault, status: int, *, is_date: bool) -> Reply:

@@ -20,6 +20,7 @@ FAULT_WORDS: Final[Mapping[str, str]] = {
     "json:TEXT": "status 200 and exactly this text as application/json",
     "malformed": "JSON that breaks off, in an answer that is otherwise complete",
     "truncated": "half the right answer, then the connection is closed",
+    "repeated-key": "the right answer, with the first learner's `passed` in it twice",
     "empty-list": "[]",
     "empty-object": "{}",
     "close": "the connection is closed without an answer",
@@ -33,7 +34,9 @@ FAULT_WORDS: Final[Mapping[str, str]] = {
 # To which answers: the words of ``Fault.parse``'s ``on``.
 FAULT_PLACES: Final = "all, pages, page:NUMBER or username:NAME"
 
-_PLAIN_WORDS: Final = frozenset({"malformed", "truncated", "empty-list", "empty-object", "close"})
+_PLAIN_WORDS: Final = frozenset(
+    {"malformed", "truncated", "repeated-key", "empty-list", "empty-object", "close"}
+)
 # Which field the part behind the colon fills, and how it is read.
 _VALUE_FIELDS: Final[Mapping[str, tuple[str, Callable[[str], Any]]]] = {
     "404": ("error_code", str),

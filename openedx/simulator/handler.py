@@ -13,7 +13,7 @@ from socketserver import TCPServer
 from typing import Any, Final
 
 from openedx.simulator.control import CONTROL_PATH, ControlApi
-from openedx.simulator.fault_replies import find_wrong_reply
+from openedx.simulator.fault_replies import find_wrong_reply, with_repeated_key
 from openedx.simulator.faults import ActiveFault, FaultBoard
 from openedx.simulator.grades import GradesApi
 from openedx.simulator.received import ReceivedRequest, RequestLog
@@ -96,6 +96,8 @@ class RequestHandler(BaseHTTPRequestHandler):
         if fault.word == "truncated":
             self._write(right.head(keep_alive=True) + right.body[: len(right.body) // 2])
             return self._hang_up()
+        if fault.word == "repeated-key":
+            return self._send(with_repeated_key(right))
         return self._send(right)
 
     def _right_reply(self, request: ReceivedRequest, foreign_origin: str | None = None) -> Reply:

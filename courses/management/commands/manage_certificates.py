@@ -20,7 +20,7 @@ from courses.management.lookup import find_run, find_user
 from courses.management.progress import add_progress_argument, progress_bar
 from courses.models import CourseRun
 from openedx.constants import EDX_GRADE_MAX, EDX_GRADE_MIN, EDX_LETTER_GRADE_MAX_LENGTH
-from openedx.exceptions import OpenEdxError
+from openedx.exceptions import CannotAsk, OpenEdxError
 from users.models import User
 
 OUTCOMES = {
@@ -133,6 +133,8 @@ class Command(CommandWithExamples):
             except OpenEdxError as error:
                 advice = "Try again later." if error.retryable else "Trying again will not help."
                 raise CommandError(f"{error} Nothing was changed. {advice}") from error
+            except CannotAsk as error:
+                raise CommandError(f"{error} Nothing was changed.") from error
             except DatabaseFailure as error:
                 # Its text can hold values of the learner's row.
                 raise CommandError(f"The database failed: {describe_failure(error)}.") from None

@@ -1,6 +1,8 @@
 """`manage.py manage_certificates`: what an administrator types, reads, and finds afterwards."""
 
+import os
 from io import StringIO
+from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -100,6 +102,22 @@ class TestCreate:
         openedx.set_fault("401")
 
         with pytest.raises(CommandError, match="OPENEDX_SERVICE_WORKER_API_TOKEN"):
+            manage("--create", "--run", run.courseware_id, "--user", dana.email)
+
+    def test_a_lack_of_ours_is_an_error_that_names_it(
+        self,
+        run: CourseRun,
+        enrolled: Enrolls,
+        openedx: SimulatedOpenEdx,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        settings,
+    ):
+        dana = enrolled(run)
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", os.fspath(tmp_path / "missing.pem"))
+        settings.OPENEDX_API_BASE_URL = openedx.url.replace("http:", "https:")
+
+        with pytest.raises(CommandError, match="our bundle of trusted certificates"):
             manage("--create", "--run", run.courseware_id, "--user", dana.email)
 
     def test_progress_is_shown_when_asked_for(
