@@ -87,8 +87,8 @@ def test_each_setting_that_can_not_be_asked_for_is_named_with_what_mends_it(
 @pytest.mark.parametrize(
     ("setting", "told"),
     [
-        ("lock_timeout = '9s'", r"\(main.W008\) lock_timeout is '9000ms'"),
-        ("synchronous_commit = off", r"\(main.W010\) synchronous_commit is 'off'"),
+        ("lock_timeout = '9s'", r"\(main.W009\) lock_timeout is '9000ms'"),
+        ("synchronous_commit = off", r"\(main.W011\) synchronous_commit is 'off'"),
     ],
 )
 def test_what_is_unwise_is_told_and_keeps_no_program_from_starting(
@@ -120,7 +120,7 @@ def test_a_database_that_can_not_hold_each_name_is_refused(programs: Programs, o
 def test_a_database_that_knows_case_of_few_letters_is_warned_of(
     programs: Programs, odd_database: str
 ):
-    assert "(main.W009) lower('ÉI') is 'Éi'" in programs.run_command(
+    assert "(main.W010) lower('ÉI') is 'Éi'" in programs.run_command(
         *CHECK, DATABASE_URL=odd_database
     )
 

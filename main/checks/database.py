@@ -81,7 +81,7 @@ def _compare(
         )
         # Another time-out than ours is one, too.
         if name == "lock_timeout" and actual[name] != "0ms":
-            yield CheckWarning(text, hint=hint, id="main.W008")
+            yield CheckWarning(text, hint=hint, id="main.W009")
         else:
             yield Error(text, hint=hint, id="main.E018")
 
@@ -98,7 +98,7 @@ def _look_at_text(encoding: str, lowered: str) -> Iterator[CheckMessage]:
             f"lower('ÉI') is {lowered!r} in the database: addresses that differ in such a letter's "
             "case alone are not found to be the same.",
             hint=_MAKE_ANOTHER,
-            id="main.W009",
+            id="main.W010",
         )
 
 
@@ -108,5 +108,5 @@ def _look_at_commit(commit: str, alter_role: str) -> Iterator[CheckMessage]:
             f"{_COMMIT} is 'off' for the database: events that were answered are lost when it "
             "crashes.",
             hint=f"{alter_role}{_COMMIT} = 'on';",
-            id="main.W010",
+            id="main.W011",
         )
