@@ -9,7 +9,6 @@ import math
 import sys
 import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -17,6 +16,8 @@ from uuid import UUID
 import structlog
 from structlog.contextvars import bind_contextvars, merge_contextvars
 from structlog.stdlib import ProcessorFormatter
+
+from main.log_handler import LogHandler
 
 LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 FRAMES_MAX: Final = 40
@@ -150,21 +151,6 @@ class LineFormatter(ProcessorFormatter):
         elif record.args:
             record.args = tuple(map(_without_text, record.args))
         return super().format(record)
-
-
-class LogHandler(logging.StreamHandler[Any]):
-    """Writes to standard error; where a line can't be made it tells so, without the values."""
-
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
-        # Python would print message and arguments as they are.
-        kind = getattr(sys.exc_info()[0], "__name__", "")
-        place = {"file": record.pathname, "line": record.lineno, "error": kind}
-        told = logging.makeLogRecord(
-            {"name": record.name, "levelno": logging.ERROR, "levelname": "ERROR", **place}
-        )
-        told.msg = "a log line could not be made"
-        with suppress(Exception):
-            self.stream.write(self.format(told) + self.terminator)
 
 
 class RefusalNote(logging.Handler):

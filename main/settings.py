@@ -115,6 +115,9 @@ CELERY_TASK_ROUTES = {
     "courses.tasks.sweep_course_run": {"queue": "sweeps"},
 }
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+# A message that is no task, or a broker that is full or read-only, ends no worker.
+CELERY_WORKER_CONSUMER = "main.worker_consumer:TaskConsumer"
+CELERY_BROKER_CHANNEL_ERROR_RETRY = True
 # No message expires: the worker's clock would judge that by beat's, and a pass that finds nothing to do
 # costs a few statements.
 CELERY_BEAT_SCHEDULE = {
