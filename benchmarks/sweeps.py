@@ -188,10 +188,7 @@ class _OneScene:
         port = find_free_port(BROKER_PORT)
         with broker(self._stage.folder / "broker", port) as server:
             server.start()
-            settings = {
-                "CELERY_BROKER_URL": f"redis://{HOST}:{port}/0",
-                "CERTIFICATE_SWEEPS_AT_ONCE": "4",
-            }
+            settings = {"CELERY_BROKER_URL": f"redis://{HOST}:{port}/0"}
             worker: Child = self._stage.start_celery(database, self._openedx.url, **settings)
             try:
                 yield settings

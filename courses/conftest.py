@@ -1,14 +1,18 @@
 """Fixtures for the rules: a run, and people in it."""
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import pytest
 import time_machine
-from django.db import connection
+from django.db import connection, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
 from django.utils import timezone
 
 from courses.factories import (
@@ -24,6 +28,7 @@ from users.models import User
 Enrolls = Callable[..., User]
 Clock = time_machine.Traveller
 Result = TypeVar("Result")
+_DATABASE_NOW = re.compile(r"statement_timestamp\(\)", re.IGNORECASE)
 PASSED = {"passed": True, "percent": 0.9, "letter_grade": "A"}
 FAILED = {"passed": False, "percent": 0.3, "letter_grade": None}
 ZERO = {"passed": False, "percent": 0.0, "letter_grade": None}
@@ -73,10 +78,38 @@ def certificate(db: None) -> CourseRunCertificate:
     )
 
 
+@contextmanager
+def travel(moment: datetime, *, tick: bool = False) -> Iterator[Clock]:
+    """Let it be that moment for the block, by Python's clock and by the database's.
+
+    The database's is moved as far as our statements ask for it: what they call `now` is Python's.
+    Connections made before, by other threads than the caller's, keep their own.
+    """
+    moved: list[BaseDatabaseWrapper] = []
+
+    def tell(execute: Callable[..., Any], sql: str, *args: Any) -> Any:
+        return execute(_DATABASE_NOW.sub(f"timestamptz '{timezone.now().isoformat()}'", sql), *args)
+
+    def move(connection: BaseDatabaseWrapper, **_signal: Any) -> None:
+        if tell not in connection.execute_wrappers:
+            connection.execute_wrappers.append(tell)
+            moved.append(connection)
+
+    with time_machine.travel(moment, tick=tick) as traveller:
+        connection_created.connect(move)
+        move(connections["default"])
+        try:
+            yield traveller
+        finally:
+            connection_created.disconnect(move)
+            for each in moved:
+                each.execute_wrappers.remove(tell)
+
+
 @pytest.fixture
 def clock() -> Iterator[Clock]:
-    """A clock that stands still from now on, and is moved by hand."""
-    with time_machine.travel(timezone.now(), tick=False) as traveller:
+    """A clock that stands still from now on, and is moved by hand; the database's goes by it."""
+    with travel(timezone.now()) as traveller:
         yield traveller
 
 

@@ -107,6 +107,7 @@ class CourseRunCertificateFactory(DjangoModelFactory):
 
     user = factory.SubFactory(UserFactory)
     course_run = factory.SubFactory(CourseRunFactory)
+    issue_date = factory.LazyFunction(timezone.now)
 
     class Meta:
         model = CourseRunCertificate
@@ -132,6 +133,8 @@ class CertificateRequestFactory(DjangoModelFactory):
     user = factory.SubFactory(UserFactory)
     course_run = factory.SubFactory(CourseRunFactory)
     status = CertificateRequest.Status.OPEN
+    last_delivered_on = factory.LazyFunction(timezone.now)
+    next_attempt_on = factory.LazyFunction(timezone.now)
 
     class Meta:
         model = CertificateRequest
@@ -157,8 +160,6 @@ class CourseRunSweepFactory(DjangoModelFactory):
     finished_on = factory.LazyAttribute(lambda sweep: sweep.started_on + timedelta(seconds=2))
     pages = 1
     learners = 3
-    quiet_since = factory.SelfAttribute("started_on")
-    next_sweep_on = factory.SelfAttribute("started_on")
 
     class Meta:
         model = CourseRunSweep

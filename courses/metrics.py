@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Self
 
-from django.utils import timezone
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
+from courses.api.clock import database_now
 from courses.api.figures import (
     OVERDUE_AFTER,
     OpenRequests,
@@ -40,14 +40,14 @@ class Figures:
 
     @classmethod
     def read(cls) -> Self:
-        """Read them, by four statements. Raises Django's database errors."""
-        now = timezone.now()
+        """Read them, by five statements. Raises Django's database errors."""
+        now = database_now()
         return cls(
             read_on=now,
             requests=read_open_requests(),
             settled=count_settled(now - _DAY),
             pause=find_pause(),
-            sweeps=read_sweep_figures(),
+            sweeps=read_sweep_figures(now),
         )
 
 
@@ -114,11 +114,6 @@ def _describe_pause(pause: OpenEdxPause) -> Iterator[Metric]:
 
 def _describe_sweeps(sweeps: SweepFigures) -> Iterator[Metric]:
     yield _gauge("sweep_runs", "Course runs that are swept.", sweeps.runs)
-    yield _gauge(
-        "sweep_runs_resting",
-        "Of the swept runs, those that the next sweep leaves out.",
-        sweeps.resting,
-    )
     yield _gauge(
         "sweep_runs_broken_off",
         "Of the swept runs, those whose last sweep broke off.",

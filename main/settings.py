@@ -70,12 +70,8 @@ CERTIFICATE_CREATION_WINDOW_IN_DAYS = env.int("CERTIFICATE_CREATION_WINDOW_IN_DA
 # A sweep that would delete more certificates of a run than both of these deletes none.
 CERTIFICATE_DELETIONS_MAX = env.int("CERTIFICATE_DELETIONS_MAX", default=5)
 CERTIFICATE_DELETIONS_MAX_PERCENT = env.float("CERTIFICATE_DELETIONS_MAX_PERCENT", default=2.0)
-# How many runs are swept at once, by all processes together: a sweep asks one question at a time.
-CERTIFICATE_SWEEPS_AT_ONCE = env.int("CERTIFICATE_SWEEPS_AT_ONCE", default=4)
 # Seconds until a run is free again whose sweep has died.
 CERTIFICATE_SWEEP_LEASE = env.float("CERTIFICATE_SWEEP_LEASE", default=120.0)
-# How long the periodic task leaves a run alone at most, in which sweeps find nothing new.
-CERTIFICATE_SWEEP_REST_MAX_IN_HOURS = env.float("CERTIFICATE_SWEEP_REST_MAX_IN_HOURS", default=24.0)
 CRON_COURSE_CERTIFICATES_HOURS = env.str("CRON_COURSE_CERTIFICATES_HOURS", default="*")
 CRON_COURSE_CERTIFICATES_DAYS = env.str("CRON_COURSE_CERTIFICATES_DAYS", default="*")
 
@@ -112,11 +108,18 @@ CELERY_TIMEZONE = "UTC"
 # Sweeps stand in a queue of their own: a held request that is due does not wait behind hundreds.
 # A worker takes from both in turn, and no more than it has processes for.
 CELERY_TASK_QUEUES = [Queue("celery"), Queue("sweeps")]
-CELERY_TASK_ROUTES = {"courses.tasks.sweep_course_run": {"queue": "sweeps"}}
+# What starts them stands there too: where many of these have waited for a worker, all are over before
+# the first run is swept, and each run is swept once.
+CELERY_TASK_ROUTES = {
+    "courses.tasks.generate_course_certificates": {"queue": "sweeps"},
+    "courses.tasks.sweep_course_run": {"queue": "sweeps"},
+}
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 # A message that is no task, or a broker that is full or read-only, ends no worker.
 CELERY_WORKER_CONSUMER = "main.worker_consumer:TaskConsumer"
 CELERY_BROKER_CHANNEL_ERROR_RETRY = True
+# No message expires: the worker's clock would judge that by beat's, and a pass that finds nothing to do
+# costs a few statements.
 CELERY_BEAT_SCHEDULE = {
     "generate-course-certificates": {
         "task": "courses.tasks.generate_course_certificates",
@@ -129,18 +132,14 @@ CELERY_BEAT_SCHEDULE = {
             hour=CRON_COURSE_CERTIFICATES_HOURS,
             day_of_week=CRON_COURSE_CERTIFICATES_DAYS,
         ),
-        # Without a worker for a day, one sweep is wanted afterwards and not twenty-four.
-        "options": {"expires": 3600},
     },
     "process-certificate-requests": {
         "task": "courses.tasks.process_certificate_requests",
         "schedule": 10.0,
-        "options": {"expires": 10},
     },
     "prune-certificate-requests": {
         "task": "courses.tasks.prune_certificate_requests",
         "schedule": crontab(minute="30", hour="3"),
-        "options": {"expires": 3600},
     },
 }
 

@@ -1,7 +1,6 @@
 """The periodic sweep on real parts: runs spread over a worker's processes, and one that is killed."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
 
 import pytest
 from celery import Celery
@@ -14,7 +13,7 @@ from courses.factories import (
     CourseRunFactory,
 )
 from courses.models import CourseRun, CourseRunCertificate, CourseRunSweep
-from main.conftest import get_certified, is_all_settled, let_leases_run_out
+from main.conftest import get_certified, is_all_settled, let_leases_run_out, send_by_beat
 from main.processes import Programs, wait_until
 from openedx.simulator import Fault, SimulatedOpenEdx
 from users.factories import UserFactory
@@ -62,7 +61,7 @@ def test_runs_are_swept_at_once_by_the_processes_of_a_worker(
     }
 
 
-def test_a_sweep_stands_in_a_queue_of_its_own_and_for_an_hour(
+def test_a_sweep_stands_in_a_queue_of_its_own_until_a_worker_comes(
     programs: Programs, broker_url: str, run: CourseRun, learns: Learns
 ):
     learns(run)
@@ -73,11 +72,24 @@ def test_a_sweep_stands_in_a_queue_of_its_own_and_for_an_hour(
         message = connection.SimpleQueue("sweeps").get(timeout=10)
 
     assert message.headers["task"] == "courses.tasks.sweep_course_run"
-    expires = datetime.fromisoformat(message.headers["expires"]) - timezone.now()
-    assert timedelta(minutes=58) < expires <= timedelta(hours=1)
+    assert message.headers["expires"] is None
 
 
-def test_as_many_at_once_as_may_be_and_held_requests_do_not_wait_for_them(
+def test_a_day_of_hourly_tasks_that_waited_for_a_worker_sweeps_each_run_once(
+    programs: Programs, broker_url: str, openedx: SimulatedOpenEdx, learns: Learns
+):
+    learners = {run: learns(run) for run in CourseRunFactory.create_batch(2, self_paced=True)}
+    send_by_beat("generate-course-certificates", programs, broker_url, times=24)
+
+    worker = programs.start_worker(CELERY_BROKER_URL=broker_url)
+    # The 24 and, of each, a task for each run.
+    wait_until(lambda: worker.words.count("task_succeeded") == 24 * 3, lambda: worker.words)
+
+    assert openedx.request_count == 2
+    assert all(get_certified(run) == [learner] for run, learner in learners.items())
+
+
+def test_as_many_at_once_as_the_queue_has_processes_and_held_requests_do_not_wait_for_them(
     programs: Programs, broker_url: str, openedx: SimulatedOpenEdx, learns: Learns
 ):
     runs = CourseRunFactory.create_batch(3, self_paced=True)
@@ -85,11 +97,15 @@ def test_as_many_at_once_as_may_be_and_held_requests_do_not_wait_for_them(
         learns(run)
     waiting = learns(CourseRunFactory.create(live=False))
     openedx.set_fault(Fault("hang", pages_only=True))
-    worker = programs.start_worker(
-        *("--concurrency", "2"), CELERY_BROKER_URL=broker_url, CERTIFICATE_SWEEPS_AT_ONCE="1"
+    sweeps, worker = (
+        programs.start_worker(
+            *("--queues", queue, "--concurrency", "1", "--hostname", f"{queue}@%h"),
+            CELERY_BROKER_URL=broker_url,
+        )
+        for queue in ("sweeps", "celery")
     )
     send(broker_url, SWEEP)
-    wait_until(lambda: openedx.request_count == 1, lambda: worker.words)
+    wait_until(lambda: openedx.request_count == 1, lambda: worker.words + sweeps.words)
 
     CertificateRequestFactory.create(
         user=waiting, course_run=waiting.courserunenrollments.get().run
@@ -101,7 +117,7 @@ def test_as_many_at_once_as_may_be_and_held_requests_do_not_wait_for_them(
     assert [request.username for request in openedx.requests] == [None, waiting.edx_username]
 
     openedx.clear_fault()
-    wait_until(lambda: all(get_certified(run) for run in runs), lambda: worker.words)
+    wait_until(lambda: all(get_certified(run) for run in runs), lambda: sweeps.words)
 
 
 def test_a_sweep_that_is_killed_keeps_its_pages_and_frees_its_run(

@@ -63,7 +63,6 @@ def list_exported() -> Exported:
             broke_off=1,
             with_failed_learners=1,
             failing=1,
-            resting=1,
             last_finished_on=now,
             certificates_created=1,
         ),

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-import time_machine
 from django.test import Client
 from django.urls import reverse
 
+from courses.conftest import travel
 from courses.factories import CourseRunEnrollmentFactory
 from courses.models import (
     CertificateRequest,
@@ -104,7 +104,7 @@ class TestOpenEdxCanNotTell:
     ):
         openedx.set_fault(fault)
 
-        with time_machine.travel(NOON, tick=False):
+        with travel(NOON):
             deferred(tell(dana, run))
 
         assert held().next_attempt_on == NOON + timedelta(hours=2)

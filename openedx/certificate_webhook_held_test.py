@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
-import time_machine
 from django.db import connection
 from django.utils import timezone
 
+from courses.conftest import travel
 from courses.factories import (
     CertificateRequestFactory,
     CourseRunCertificateFactory,
@@ -84,7 +84,7 @@ class TestNotEligible:
     ):
         passes(openedx, run, dana, passed=False, percent=0.4)
 
-        with time_machine.travel(NOON, tick=False):
+        with travel(NOON):
             assert answered(tell(dana, run)) == NOT_PASSED
 
         request = held()
@@ -97,10 +97,10 @@ class TestNotEligible:
     ):
         passes(openedx, run, dana, passed=False, percent=0.4)
         later = NOON + timedelta(hours=1)
-        with time_machine.travel(NOON, tick=False):
+        with travel(NOON):
             tell(dana, run)
 
-        with time_machine.travel(later, tick=False):
+        with travel(later):
             assert answered(tell(dana, run)) == NOT_PASSED
 
         request = held()
@@ -228,7 +228,7 @@ class TestDatabaseFails:
         assert CertificateRequest.objects.get().status == Status.OPEN
 
         when_free = timezone.now() + timedelta(seconds=settings.CERTIFICATE_REQUEST_LEASE)
-        with time_machine.travel(when_free):
+        with travel(when_free, tick=True):
             assert answered(tell(dana, run)) == {"certificate_status": "created"}
         assert CertificateRequest.objects.get().status == Status.CREATED
 

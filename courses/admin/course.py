@@ -6,11 +6,11 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 
 from courses.admin.filters import OneOf
 from courses.admin.sweep import SweepInline
 from courses.api import get_certificate_grade_eligible_runs
+from courses.api.clock import database_now
 from courses.models import Course, CourseRun
 from users.admin import SupportAdmin
 
@@ -49,7 +49,7 @@ class SweptFilter(OneOf):
     parameter_name = "swept"
 
     def choices_with_conditions(self) -> dict[str, tuple[str, Q]]:
-        is_swept = Q(pk__in=get_certificate_grade_eligible_runs(timezone.now()))
+        is_swept = Q(pk__in=get_certificate_grade_eligible_runs(database_now()))
         return {"yes": ("yes", is_swept), "no": ("no: closed or not live", ~is_swept)}
 
 

@@ -7,9 +7,16 @@ from typing import Any, Final
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 
-from courses.api.figures import IS_FAILING, OUTCOMES, OVERDUE_AFTER, is_due
+from courses.api.clock import database_now
+from courses.api.figures import (
+    IS_FAILING,
+    OUTCOMES,
+    OVERDUE_AFTER,
+    can_be_taken_up,
+    is_overdue,
+)
+from courses.api.request_queue import is_free
 from courses.models import CertificateRequest
 from openedx.exceptions import OpenEdxError
 
@@ -53,16 +60,12 @@ class WorkFilter(OneOf):
     parameter_name = "work"
 
     def choices_with_conditions(self) -> dict[str, tuple[str, Q]]:
-        now = timezone.now()
         is_open = Q(status=CertificateRequest.Status.OPEN)
         return {
             "failing": ("failing", IS_FAILING),
-            "due": ("due", is_due(now)),
-            "overdue": (
-                f"due for over {OVERDUE_AFTER.seconds // 60} minutes",
-                is_due(now, OVERDUE_AFTER),
-            ),
-            "at_work": ("at work", is_open & Q(leased_until__gt=now)),
+            "due": ("due", can_be_taken_up()),
+            "overdue": (f"due for over {OVERDUE_AFTER.seconds // 60} minutes", is_overdue()),
+            "at_work": ("at work", is_open & ~is_free()),
         }
 
 
@@ -94,7 +97,7 @@ class LatelyFilter(admin.DateFieldListFilter):
         field_path: str,
     ) -> None:
         super().__init__(field, request, params, model, model_admin, field_path)
-        now = timezone.now()
+        now = database_now()
         # To the minute, as they stand in the address: what is chosen can be told by that.
         links: list[tuple[str, Any]] = [("Any time", {})]
         for name, length in LATELY.items():

@@ -6,7 +6,6 @@ from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 
 from courses.admin.audit import AuditAdmin, AuditInline
 from courses.admin.learner_run import (
@@ -16,6 +15,7 @@ from courses.admin.learner_run import (
 )
 from courses.api import CertificateOutcome, override_user_grade
 from courses.api.certificates import are_certificates_due, settle_certificate
+from courses.api.clock import database_now
 from courses.models import CourseRunGrade, CourseRunGradeAudit
 from openedx.constants import EDX_GRADE_MAX, EDX_GRADE_MIN
 
@@ -102,7 +102,7 @@ class CourseRunGradeAdmin(CertificateColumns, LearnerRunAdmin):
             should_force_pass=form.cleaned_data["should_force_pass"],
             acting_user=request.user,
         )
-        is_due = are_certificates_due(stored.course_run, timezone.now())
+        is_due = are_certificates_due(stored.course_run, database_now())
         decision = settle_certificate(stored, is_due=is_due)
         messages.info(request, WHAT_CAME_OF_IT[decision.outcome])
         obj.pk = stored.pk

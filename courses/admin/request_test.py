@@ -56,23 +56,27 @@ class TestList:
             assert f">{text}<" in page
 
     @pytest.mark.parametrize(
-        ("fields", "shown"),
+        ("moment", "after", "shown"),
         [
-            ({}, "due"),
-            (
-                {"lease": uuid.uuid4(), "leased_until": timezone.now() + timedelta(days=1)},
-                "at work",
-            ),
-            (
-                {"lease": uuid.uuid4(), "leased_until": timezone.now() - timedelta(days=1)},
-                "due",
-            ),
-            ({"status": Status.CREATED, "settled_on": timezone.now()}, "-"),
+            ("next_attempt_on", timedelta(0), "due"),
+            ("next_attempt_on", timedelta(minutes=31, seconds=5), "in 31 min"),
+            ("next_attempt_on", timedelta(days=400), "due"),
+            ("leased_until", timedelta(minutes=1), "at work"),
+            ("leased_until", timedelta(minutes=-1), "due"),
+            ("leased_until", timedelta(days=400), "due"),
+            ("settled_on", timedelta(0), "-"),
         ],
-        ids=["due", "leased", "lease ran out", "settled"],
     )
-    def test_it_tells_when_it_is_tried_next(self, admin_client: Client, fields, shown):
-        CertificateRequestFactory.create(**fields)
+    def test_it_tells_when_it_is_tried_next(
+        self, admin_client: Client, moment: str, after: timedelta, shown: str
+    ):
+        others = {
+            "leased_until": {"lease": uuid.uuid4()},
+            "settled_on": {"status": Status.CREATED},
+        }
+        CertificateRequestFactory.create(
+            **{moment: timezone.now() + after}, **others.get(moment, {})
+        )
 
         page = admin_client.get(reverse(LIST)).content.decode()
 

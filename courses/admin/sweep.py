@@ -8,14 +8,15 @@ from django.contrib import admin
 from django.contrib.admin.options import BaseModelAdmin
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.html import format_html
-from django.utils.timesince import timesince, timeuntil
+from django.utils.timesince import timesince
 
 from courses.admin.filters import OneOf
 from courses.admin.learner_run import ReadOnlyInline, ReadOnlyMixin
-from courses.api import get_certificate_grade_eligible_runs, get_runs_to_sweep
+from courses.api import get_certificate_grade_eligible_runs
+from courses.api.clock import database_now, has_come
 from courses.api.figures import BROKE_OFF, HAD_FAILED_LEARNERS, NEEDS_A_LOOK
+from courses.api.sweep_leases import longest_sweep_lease
 from courses.models import CourseRun, CourseRunSweep
 from users.admin import SupportAdmin
 
@@ -36,16 +37,14 @@ class ResultFilter(OneOf):
 
 
 class NextSweepFilter(OneOf):
-    """By whether the periodic task still looks at the run, and when; over `SweepColumns`' rows."""
+    """By whether the periodic task still looks at the run; over `SweepColumns`' rows."""
 
     title = "next sweep"
     parameter_name = "next"
 
     def choices_with_conditions(self) -> dict[str, tuple[str, Q]]:
         return {
-            "some": ("due or resting", Q(is_eligible=True)),
-            "due": ("due", Q(is_awake=True)),
-            "rests": ("rests", Q(is_eligible=True, is_awake=False)),
+            "due": ("due", Q(is_eligible=True)),
             "none": ("none: closed or not live", Q(is_eligible=False)),
         }
 
@@ -54,12 +53,18 @@ class SweepColumns(BaseModelAdmin):
     """What a sweep came to, in a few words."""
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """Add whether the run is looked at by the periodic task at all, and at the next."""
-        of_the_row = {"pk": OuterRef("course_run")}
-        eligible = get_certificate_grade_eligible_runs(timezone.now()).filter(**of_the_row)
-        awake = get_runs_to_sweep().filter(**of_the_row)
-        rows = super().get_queryset(request)
-        return rows.annotate(is_eligible=Exists(eligible), is_awake=Exists(awake))
+        """Add whether the periodic task still looks at the run, and whether a sweep of it died."""
+        eligible = get_certificate_grade_eligible_runs(database_now()).filter(
+            pk=OuterRef("course_run")
+        )
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(
+                is_eligible=Exists(eligible),
+                has_died=has_come("leased_until", within=longest_sweep_lease()),
+            )
+        )
 
     @admin.display(description="Last sweep", ordering="started_on")
     def when(self, sweep: CourseRunSweep) -> str:
@@ -91,16 +96,11 @@ class SweepColumns(BaseModelAdmin):
             return "-"
         return f"broke off: {sweep.error.replace('_', ' ')}" if sweep.error else "to its end"
 
-    @admin.display(description="Next", ordering="next_sweep_on")
+    @admin.display(description="Next")
     def next_sweep(self, sweep: Any) -> str:
-        now = timezone.now()
         if sweep.leased_until is not None:
-            return "at work" if sweep.leased_until > now else "the one at work has died"
-        if not sweep.is_eligible:
-            return "none: the run is closed or not live"
-        if sweep.is_awake:
-            return "due"
-        return f"rests for {timeuntil(sweep.next_sweep_on, now, depth=1)}"
+            return "the one at work has died" if sweep.has_died else "at work"
+        return "due" if sweep.is_eligible else "none: the run is closed or not live"
 
 
 class SweepInline(SweepColumns, ReadOnlyInline):
@@ -129,7 +129,7 @@ class CourseRunSweepAdmin(SweepColumns, ReadOnlyMixin, SupportAdmin):
     readonly_fields = [
         *("course_run", "when", "started_on", "finished_on", "duration", "pages", "learners"),
         *("created", "failed", "refused_grades", "result", "error_text"),
-        *("quiet_since", "next_sweep"),
+        "next_sweep",
     ]
 
     @admin.display(description="Course id", ordering="course_run__courseware_id")

@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import Any, Final
 
 from django.conf import settings
-from django.utils import timezone
 
 from courses.admin.filters import span_to_params
 from courses.admin.lengths import length_in_words
 from courses.admin.links import Links
 from courses.admin.plot import Plot, draw, outcome_in_words
+from courses.api.clock import database_now, is_to_come
 from courses.api.figures import (
     OVERDUE_AFTER,
     STEPS,
@@ -24,7 +24,7 @@ from courses.api.figures import (
     read_open_requests,
     read_sweep_figures,
 )
-from courses.api.pause import find_pause
+from courses.api.pause import LONGEST_WAIT_FOR_PROBE, find_pause
 from courses.models import (
     CertificateRequest,
     CourseRun,
@@ -68,10 +68,10 @@ class Statement:
 
 def read_today(links: Links) -> dict[str, Any]:
     """Return what the page's template shows: as it is now, in a fixed number of statements."""
-    now = timezone.now()
-    hours = draw("hour", count_settled_by("hour", now - (HOURS - 1) * STEPS["hour"]))
-    days = draw("day", count_settled_by("day", now - (DAYS - 1) * STEPS["day"]))
-    pause, sweeps = find_pause(), read_sweep_figures()
+    now = database_now()
+    hours = draw("hour", count_settled_by("hour", now - (HOURS - 1) * STEPS["hour"], now))
+    days = draw("day", count_settled_by("day", now - (DAYS - 1) * STEPS["day"], now))
+    pause, sweeps = find_pause(), read_sweep_figures(now)
     requests = describe_requests(
         read_open_requests(), find_oldest_open(), now, links, is_paused=pause.is_on
     )
@@ -86,12 +86,12 @@ def read_today(links: Links) -> dict[str, Any]:
         "sweep_numbers": describe_sweeps(sweeps, now, links),
         "failing_runs": [
             describe_failing_run(sweep, now, links)
-            for sweep in get_failing_sweeps()[:FAILING_RUNS_SHOWN]
+            for sweep in get_failing_sweeps(now)[:FAILING_RUNS_SHOWN]
         ],
         "all_failing_runs": Number(
             "Failing runs",
             f"{sweeps.failing:,}",
-            links.to_list(CourseRunSweep, result="failing", next="some"),
+            links.to_list(CourseRunSweep, result="failing", next="due"),
         ),
     }
 
@@ -104,7 +104,9 @@ def describe_openedx(pause: OpenEdxPause, now: datetime, links: Links) -> Statem
         details = [f"{pause.failures:,} questions in a row failed.", pause.last_error_text]
         if pause.since is not None:
             details.insert(0, f"Since {_moment(pause.since, now, with_age=True)}.")
-        if pause.next_probe_on is not None and pause.next_probe_on > now:
+        if pause.next_probe_on and is_to_come(
+            pause.next_probe_on, now, within=LONGEST_WAIT_FOR_PROBE
+        ):
             at, wait = f"{pause.next_probe_on:%H:%M:%S}", length_in_words(pause.next_probe_on - now)
             details.append(f"Next probe at {at}, in {wait}.")
         else:
@@ -195,7 +197,7 @@ def describe_sweeps(figures: SweepFigures, now: datetime, links: Links) -> list[
             "the last sweep did not reach its end",
             is_bad=True,
             result="broke_off",
-            next="some",
+            next="due",
         ),
         number(
             "With failed learners",
@@ -203,13 +205,12 @@ def describe_sweeps(figures: SweepFigures, now: datetime, links: Links) -> list[
             "the database did not take all",
             is_bad=True,
             result="learners",
-            next="some",
+            next="due",
         ),
-        number("Resting", figures.resting, "nothing new for a while", next="rests"),
         Number(
             "Last sweep finished",
             "none yet" if finished_on is None else f"{length_in_words(now - finished_on)} ago",
-            links.to_list(CourseRunSweep, next="some", o="-1"),
+            links.to_list(CourseRunSweep, next="due", o="-1"),
             "" if finished_on is None else f"at {_moment(finished_on, now)}",
         ),
     ]

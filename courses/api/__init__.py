@@ -9,19 +9,18 @@ from courses.api.certificates import (
 from courses.api.enrollments import change_enrollment, create_local_enrollment
 from courses.api.generation import count_learners_to_sweep, generate_course_run_certificates
 from courses.api.grades import ensure_course_run_grade, override_user_grade
-from courses.api.periodic_sweeps import get_runs_to_sweep, sweep_if_awake
+from courses.api.periodic_sweeps import get_runs_to_sweep, sweep_unless_swept_since
 from courses.api.processing import ProcessingSummary, count_requests, process_requests
 from courses.api.replays import prune_requests, reopen, settle_as_failed
 from courses.api.requests import request_certificate
 from courses.api.rules import CertificateOutcome
 from courses.api.summaries import GenerationSummary
-from courses.api.sweep_leases import NoPlaceToSweep, RunIsSwept
+from courses.api.sweep_leases import RunIsSwept
 from courses.api.wakeup import wake_worker
 
 __all__ = [
     "CertificateOutcome",
     "GenerationSummary",
-    "NoPlaceToSweep",
     "ProcessingSummary",
     "RunIsSwept",
     "change_enrollment",
@@ -41,6 +40,6 @@ __all__ = [
     "reopen",
     "request_certificate",
     "settle_as_failed",
-    "sweep_if_awake",
+    "sweep_unless_swept_since",
     "wake_worker",
 ]

@@ -8,7 +8,6 @@ from typing import Any
 from uuid import UUID
 
 from django.db import Error as DatabaseFailure
-from django.utils import timezone
 
 from courses.api.backoff import NEEDS_A_PERSON, delay_after_failure, delay_after_not_passed
 from courses.api.conflicts import describe_failure, is_database_away
@@ -178,8 +177,10 @@ def take_own_failure(
 
 
 def _failing_for(request: CertificateRequest) -> timedelta:
-    now = timezone.now()
-    return now - (request.failing_since or now)
+    """Return how long it had been failing when it was taken up, by the database's clock."""
+    if request.last_attempt_on is None or request.failing_since is None:
+        return timedelta(0)
+    return request.last_attempt_on - request.failing_since
 
 
 def _ids(request: CertificateRequest) -> dict[str, Any]:

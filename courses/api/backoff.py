@@ -17,8 +17,6 @@ LONGEST_RETRY_AFTER = timedelta(days=1)
 GIVE_UP_AFTER = timedelta(days=3)
 FIRST_PROBE_DELAY = timedelta(seconds=10)
 LONGEST_PROBE_DELAY = timedelta(minutes=5)
-# Of the periodic sweep, as beat keeps it by default.
-SWEEP_PERIOD = timedelta(hours=1)
 NEEDS_A_PERSON = (OpenEdxRefused, NoEdxUsername)
 
 
@@ -51,8 +49,24 @@ def delay_after_not_passed(answers: int) -> timedelta | None:
     return timedelta(seconds=delays[answers - 1]) if answers <= len(delays) else None
 
 
-def is_time_to_give_up(now: datetime, failing_since: datetime, last_delivered_on: datetime) -> bool:
-    """Return whether a request has failed for so long that a person must look at it."""
+def longest_wait() -> timedelta:
+    """Return how far away the next attempt at a request can be, and an hour for what is odd."""
+    delays = [timedelta(seconds=each) for each in settings.CERTIFICATE_REQUEST_NOT_PASSED_DELAYS]
+    return max([LONGEST_RETRY_AFTER, *delays]) + LONGEST_DELAY
+
+
+def is_time_to_give_up(
+    now: datetime | None, failing_since: datetime | None, last_delivered_on: datetime
+) -> bool:
+    """Return whether a request has failed for so long that a person must look at it.
+
+    Args:
+        now: when it was taken up, by the database's clock; None if it never was.
+        failing_since: when the first of the failures in a row was; None before that.
+        last_delivered_on: when the last event of it came.
+    """
+    if now is None or failing_since is None:
+        return False
     return now - max(failing_since, last_delivered_on) >= GIVE_UP_AFTER
 
 
@@ -65,19 +79,6 @@ def delay_until_probe(now: datetime, paused_since: datetime) -> timedelta:
     """
     lasted = max(now - paused_since, FIRST_PROBE_DELAY)
     return min(lasted, LONGEST_PROBE_DELAY)
-
-
-def rest_after(quiet_for: timedelta) -> timedelta:
-    """Return how long the periodic task may leave a run alone: as long again as it has been quiet.
-
-    At most CERTIFICATE_SWEEP_REST_MAX_IN_HOURS; less one period, since what becomes due between two
-    full hours waits for the second.
-
-    Args:
-        quiet_for: since the first of the sweeps in a row that found nothing new.
-    """
-    longest = timedelta(hours=settings.CERTIFICATE_SWEEP_REST_MAX_IN_HOURS)
-    return max(min(quiet_for, longest) - SWEEP_PERIOD, timedelta(0))
 
 
 def _asked_for(error: OpenEdxError | None) -> timedelta:

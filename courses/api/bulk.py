@@ -7,7 +7,6 @@ of a page.
 """
 
 from collections.abc import Collection, Mapping
-from datetime import datetime
 from uuid import uuid4
 
 from django.db import connection
@@ -19,7 +18,8 @@ _GRADES = """
 INSERT INTO courses_courserungrade (
     user_id, course_run_id, grade, passed, letter_grade, set_by_admin, created_on, updated_on
 )
-SELECT user_id, %(course_run)s, grade, passed, letter_grade, false, %(now)s, %(now)s
+SELECT user_id, %(course_run)s, grade, passed, letter_grade, false,
+    statement_timestamp(), statement_timestamp()
 FROM unnest(
     %(users)s::bigint[], %(grades)s::float8[], %(passed)s::boolean[], %(letter_grades)s::varchar[]
 ) AS reported (user_id, grade, passed, letter_grade)
@@ -32,17 +32,20 @@ UPDATE courses_courserungrade AS stored
 SET grade = changed.grade,
     passed = changed.passed,
     letter_grade = changed.letter_grade,
-    updated_on = %(now)s
+    updated_on = statement_timestamp()
 FROM unnest(
     %(ids)s::bigint[], %(grades)s::float8[], %(passed)s::boolean[], %(letter_grades)s::varchar[]
 ) AS changed (id, grade, passed, letter_grade)
 WHERE stored.id = changed.id
+RETURNING stored.id, stored.updated_on
 """
 _CERTIFICATES = """
 INSERT INTO courses_courseruncertificate (
     user_id, course_run_id, uuid, is_revoked, issue_date, created_on, updated_on
 )
-SELECT user_id, %(course_run)s, uuid, false, %(now)s, %(now)s, %(now)s
+SELECT
+    user_id, %(course_run)s, uuid, false,
+    statement_timestamp(), statement_timestamp(), statement_timestamp()
 FROM unnest(%(users)s::bigint[], %(uuids)s::uuid[]) AS earned (user_id, uuid)
 ORDER BY user_id
 ON CONFLICT (user_id, course_run_id) DO NOTHING
@@ -51,7 +54,7 @@ RETURNING *
 
 
 def insert_grades(
-    course_run: CourseRun, grades: Mapping[int, ReportedGrade], now: datetime
+    course_run: CourseRun, grades: Mapping[int, ReportedGrade]
 ) -> dict[int, CourseRunGrade]:
     """Store the grades of learners who have none, by their ids; return those that were stored.
 
@@ -63,7 +66,6 @@ def insert_grades(
         _GRADES,
         {
             "course_run": course_run.pk,
-            "now": now,
             "users": list(grades),
             "grades": [grade.percent for grade in grades.values()],
             "passed": [grade.passed for grade in grades.values()],
@@ -73,7 +75,7 @@ def insert_grades(
     return {grade.user_id: grade for grade in inserted}
 
 
-def update_grades(grades: Collection[CourseRunGrade], now: datetime) -> None:
+def update_grades(grades: Collection[CourseRunGrade]) -> None:
     """Store what Open edX reports of grades that exist; the caller has locked the rows."""
     if not grades:
         return
@@ -81,17 +83,19 @@ def update_grades(grades: Collection[CourseRunGrade], now: datetime) -> None:
         cursor.execute(
             _CHANGED_GRADES,
             {
-                "now": now,
                 "ids": [grade.pk for grade in grades],
                 "grades": [grade.grade for grade in grades],
                 "passed": [grade.passed for grade in grades],
                 "letter_grades": [grade.letter_grade for grade in grades],
             },
         )
+        updated_on = dict(cursor.fetchall())
+    for grade in grades:
+        grade.updated_on = updated_on[grade.pk]
 
 
 def insert_certificates(
-    course_run: CourseRun, users: Collection[int], now: datetime
+    course_run: CourseRun, users: Collection[int]
 ) -> dict[int, CourseRunCertificate]:
     """Create certificates for learners who have none, by their ids; return those that were created.
 
@@ -104,7 +108,6 @@ def insert_certificates(
         _CERTIFICATES,
         {
             "course_run": course_run.pk,
-            "now": now,
             "users": list(users),
             "uuids": [uuid4() for _ in users],
         },

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet
-from django.utils import timezone
 
 from courses.api.changes import carry_out
 from courses.api.rules import CertificateOutcome, GradeOutcome, Terms, Verdict, judge_certificate
@@ -88,13 +87,13 @@ def settle_certificate(
         is_due: whether the date has come for a certificate to be created.
         waive_eligibility: an administrator's word that the learner shall have it.
     """
-    terms = Terms(timezone.now(), is_due=is_due, waives_eligibility=waive_eligibility)
+    terms = Terms(is_due=is_due, waives_eligibility=waive_eligibility)
 
     def judge(_user: int, standing: Standing) -> Verdict:
         return Verdict(GradeOutcome.UNCHANGED, judge_certificate(standing, terms))
 
     user = course_run_grade.user_id
-    settled = carry_out(course_run_grade.course_run, [user], judge, terms.now)[user]
+    settled = carry_out(course_run_grade.course_run, [user], judge)[user]
     return CertificateDecision(settled.verdict.certificate, settled.certificate)
 
 

@@ -4,13 +4,13 @@ import logging
 import traceback
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 
 from django.db import transaction
+from django.db.models.functions import Now
 
 from courses.api.bulk import insert_certificates, insert_grades, update_grades
-from courses.api.rules import CertificateOutcome, GradeOutcome, Verdict
+from courses.api.rules import CertificateOutcome, GradeOutcome, Verdict, ZeroNote
 from courses.api.standings import Standing, lock_standings, look_at_standings
 from courses.models import (
     CourseRun,
@@ -25,7 +25,7 @@ from courses.signals import certificate_created
 log = logging.getLogger(__name__)
 
 Judge = Callable[[int, Standing], Verdict]
-CarryOut = Callable[[CourseRun, Collection[int], Judge, datetime], dict[int, Verdict]]
+CarryOut = Callable[[CourseRun, Collection[int], Judge], dict[int, Verdict]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Settled:
 
 
 def carry_out_where_needed(
-    course_run: CourseRun, users: Collection[int], judge: Judge, now: datetime
+    course_run: CourseRun, users: Collection[int], judge: Judge
 ) -> dict[int, Verdict]:
     """Do what `carry_out` does, for a page of whom most need no change: those are not even locked.
 
@@ -49,23 +49,21 @@ def carry_out_where_needed(
     verdicts = {user: found for user, found in judged.items() if not found.needs_writing}
     _log(course_run, verdicts)
     changing = [user for user in users if user not in verdicts]
-    return verdicts | carry_out_at_once(course_run, changing, judge, now)
+    return verdicts | carry_out_at_once(course_run, changing, judge)
 
 
 def carry_out_at_once(
-    course_run: CourseRun, users: Collection[int], judge: Judge, now: datetime
+    course_run: CourseRun, users: Collection[int], judge: Judge
 ) -> dict[int, Verdict]:
     """Do what `carry_out` does, for a caller who wants what was decided and not the rows.
 
     For one learner alone: to look before locking would cost as much again.
     """
-    settled = carry_out(course_run, users, judge, now)
+    settled = carry_out(course_run, users, judge)
     return {user: found.verdict for user, found in settled.items()}
 
 
-def carry_out(
-    course_run: CourseRun, users: Collection[int], judge: Judge, now: datetime
-) -> dict[int, Settled]:
+def carry_out(course_run: CourseRun, users: Collection[int], judge: Judge) -> dict[int, Settled]:
     """Bring the learners' grades and certificates in line with what is judged; return how they are.
 
     The number of statements does not depend on the number of learners. All that is written is
@@ -76,7 +74,6 @@ def carry_out(
         course_run: the run.
         users: the learners' ids.
         judge: says what is to become of a learner, by how the learner stands; asked under a lock.
-        now: for what is written.
 
     Raises Django's database errors; nothing is written then since the last commit.
     """
@@ -90,7 +87,7 @@ def carry_out(
                 user: Settled(judge(user, standing), standing.grade, standing.certificate)
                 for user, standing in standings.items()
             }
-            written = _write(course_run, judged, now)
+            written = _write(course_run, judged)
         _log(course_run, {user: found.verdict for user, found in written.items()})
         # Now, or at the end of the caller's transaction.
         transaction.on_commit(partial(_announce, _created(written)))
@@ -99,16 +96,14 @@ def carry_out(
     return done
 
 
-def _write(
-    course_run: CourseRun, judged: Mapping[int, Settled], now: datetime
-) -> dict[int, Settled]:
+def _write(course_run: CourseRun, judged: Mapping[int, Settled]) -> dict[int, Settled]:
     """Write what was judged, and return how it is then; without those who were overtaken."""
-    grades = _write_grades(course_run, judged, now)
+    grades = _write_grades(course_run, judged)
     judged = {user: found for user, found in judged.items() if user in grades}
-    _write_zero_notes(judged, now)
+    _write_zero_notes(judged)
     _delete_certificates(course_run, judged, grades)
     earned = _users(judged, CertificateOutcome.CREATED)
-    created = insert_certificates(course_run, earned, now)
+    created = insert_certificates(course_run, earned)
     for new in created.values():
         # In hand already: no query for whoever is told.
         new.course_run = course_run
@@ -123,7 +118,7 @@ def _write(
 
 
 def _write_grades(
-    course_run: CourseRun, judged: Mapping[int, Settled], now: datetime
+    course_run: CourseRun, judged: Mapping[int, Settled]
 ) -> dict[int, CourseRunGrade | None]:
     """Store the new grades, with an audit row for each change; return how each grade is then.
 
@@ -137,38 +132,38 @@ def _write_grades(
     stored: dict[int, CourseRunGrade | None] = {
         user: found.grade for user, found in judged.items() if user not in new
     }
-    stored |= insert_grades(course_run, new, now)
-    changed, audits = [], []
+    stored |= insert_grades(course_run, new)
+    changed, before = [], []
     for found in judged.values():
         grade, reported = found.grade, found.verdict.new_grade
         if grade is None or reported is None:
             continue
-        before = snapshot(grade)
+        before.append(snapshot(grade))
         grade.grade, grade.passed = reported.percent, reported.passed
-        grade.letter_grade, grade.updated_on = reported.letter_grade, now
+        grade.letter_grade = reported.letter_grade
         changed.append(grade)
-        audits.append(
+    update_grades(changed)
+    if changed:
+        CourseRunGradeAudit.objects.bulk_create(
             CourseRunGradeAudit(
-                course_run_grade=grade, data_before=before, data_after=snapshot(grade)
+                course_run_grade=grade, data_before=as_it_was, data_after=snapshot(grade)
             )
+            for grade, as_it_was in zip(changed, before, strict=True)
         )
-    update_grades(changed, now)
-    if audits:
-        CourseRunGradeAudit.objects.bulk_create(audits)
     return stored
 
 
-def _write_zero_notes(judged: Mapping[int, Settled], now: datetime) -> None:
-    notes: dict[datetime | None, list[int]] = {}
-    for found in judged.values():
-        if found.verdict.is_zero_note_new and found.certificate is not None:
-            found.certificate.zero_reported_on = found.verdict.zero_reported_on
-            notes.setdefault(found.verdict.zero_reported_on, []).append(found.certificate.pk)
-    # Two at most: a note that is new says now, or nothing.
-    for reported_on, certificates in notes.items():
-        CourseRunCertificate.all_objects.filter(pk__in=certificates).update(
-            zero_reported_on=reported_on, updated_on=now
-        )
+def _write_zero_notes(judged: Mapping[int, Settled]) -> None:
+    for note, moment in ((ZeroNote.BEGUN, Now()), (ZeroNote.CLEARED, None)):
+        certificates = [
+            found.certificate.pk
+            for found in judged.values()
+            if found.verdict.zero_note is note and found.certificate is not None
+        ]
+        if certificates:
+            CourseRunCertificate.all_objects.filter(pk__in=certificates).update(
+                zero_reported_on=moment, updated_on=Now()
+            )
 
 
 def _delete_certificates(
@@ -246,5 +241,8 @@ def _log(course_run: CourseRun, verdicts: Mapping[int, Verdict]) -> None:
         ):
             log.warning(
                 "report that would take a certificate away is held back until it is confirmed",
-                extra={**ids, "first_reported_on": str(verdict.zero_reported_on)},
+                extra={
+                    **ids,
+                    "reported_for_seconds": round(verdict.zero_reported_for.total_seconds()),
+                },
             )

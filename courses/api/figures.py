@@ -8,12 +8,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 
 from django.db.models import Case, Count, Max, Min, Q, QuerySet, Sum, When
-from django.db.models.functions import Trunc
-from django.utils import timezone
+from django.db.models.functions import Now, Trunc
 
 from courses.api.certificates import get_certificate_grade_eligible_runs
-from courses.api.periodic_sweeps import get_runs_to_sweep
-from courses.api.request_queue import Reason, Status, get_open_requests, is_free
+from courses.api.request_queue import Reason, Status, get_open_requests, is_due, is_free
 from courses.models import CertificateRequest, CourseRunCertificate, CourseRunSweep
 
 Unit = Literal["hour", "day"]
@@ -65,7 +63,6 @@ class SweepFigures:
     with_failed_learners: int
     #: Of which one of the two holds, or both.
     failing: int
-    resting: int
     last_finished_on: datetime | None
     #: By the last sweep of each run.
     certificates_created: int
@@ -73,14 +70,13 @@ class SweepFigures:
 
 def read_open_requests() -> OpenRequests:
     """Return what is held now."""
-    now = timezone.now()
     return OpenRequests(
         **get_open_requests().aggregate(
             count=Count("pk"),
             oldest_on=Min("created_on"),
             failing=Count("pk", filter=IS_FAILING),
-            due=Count("pk", filter=is_due(now)),
-            overdue=Count("pk", filter=is_due(now, OVERDUE_AFTER)),
+            due=Count("pk", filter=can_be_taken_up()),
+            overdue=Count("pk", filter=is_overdue()),
         )
     )
 
@@ -90,9 +86,14 @@ def find_oldest_open() -> CertificateRequest | None:
     return get_open_requests().order_by("created_on", "pk").first()
 
 
-def is_due(now: datetime, for_as_long_as: timedelta = timedelta(0)) -> Q:
-    """Return which requests could have been taken up, and since when at the latest."""
-    return Q(status=Status.OPEN, next_attempt_on__lte=now - for_as_long_as) & is_free(now)
+def can_be_taken_up() -> Q:
+    """Return which requests a worker could take up now: open, due, and worked on by nobody."""
+    return Q(status=Status.OPEN) & is_due() & is_free()
+
+
+def is_overdue() -> Q:
+    """Return which requests a worker could have taken up OVERDUE_AFTER ago."""
+    return Q(status=Status.OPEN, next_attempt_on__lte=Now() - OVERDUE_AFTER) & is_free()
 
 
 def count_settled(since: datetime) -> dict[str, int]:
@@ -100,16 +101,19 @@ def count_settled(since: datetime) -> dict[str, int]:
     return CertificateRequest.objects.filter(settled_on__gte=since).aggregate(**_COUNTS)
 
 
-def count_settled_by(unit: Unit, since: datetime) -> list[tuple[datetime, dict[str, int]]]:
-    """Return how many were settled in each hour or day (UTC) up to now, by outcome.
+def count_settled_by(
+    unit: Unit, since: datetime, now: datetime
+) -> list[tuple[datetime, dict[str, int]]]:
+    """Return how many were settled in each hour or day (UTC), by outcome.
 
     Oldest first, with a line for each, and each outcome in it.
 
     Args:
         unit: of what there is a line.
         since: the moment that the first hour or day has in it; the whole of it is counted.
+        now: the moment that the last one has in it.
     """
-    first, now = floor(since, unit), timezone.now()
+    first = floor(since, unit)
     rows = (
         CertificateRequest.objects.filter(settled_on__gte=first)
         .annotate(begin=Trunc("settled_on", unit, tzinfo=UTC))
@@ -130,26 +134,25 @@ def floor(moment: datetime, unit: Unit) -> datetime:
     return hour if unit == "hour" else hour.replace(hour=0)
 
 
-def read_sweep_figures() -> SweepFigures:
+def read_sweep_figures(now: datetime) -> SweepFigures:
     """Return how the last sweeps went of the runs that are still swept."""
-    figures = get_certificate_grade_eligible_runs(timezone.now()).aggregate(
+    figures = get_certificate_grade_eligible_runs(now).aggregate(
         runs=Count("pk"),
         broke_off=Count("pk", filter=_of_sweep(BROKE_OFF)),
         with_failed_learners=Count("pk", filter=_of_sweep(HAD_FAILED_LEARNERS)),
         failing=Count("pk", filter=_of_sweep(NEEDS_A_LOOK)),
-        resting=Count("pk", filter=~Q(pk__in=get_runs_to_sweep().values("pk"))),
         last_finished_on=Max("sweep__finished_on"),
         certificates_created=Sum("sweep__certificates_created", default=0),
     )
     return SweepFigures(**figures)
 
 
-def get_failing_sweeps() -> QuerySet[CourseRunSweep]:
+def get_failing_sweeps(now: datetime) -> QuerySet[CourseRunSweep]:
     """Return the last sweeps that somebody must look at, of runs that are still swept.
 
     First those that broke off, then by how many learners failed, the latest first.
     """
-    swept = get_certificate_grade_eligible_runs(timezone.now())
+    swept = get_certificate_grade_eligible_runs(now)
     return (
         CourseRunSweep.objects.filter(NEEDS_A_LOOK, course_run__in=swept)
         .select_related("course_run")

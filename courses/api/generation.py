@@ -7,19 +7,13 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from django.db import Error as DatabaseFailure
-from django.utils import timezone
 
 from courses.api.certificates import are_certificates_due, get_certificate_grade_eligible_runs
+from courses.api.clock import database_now
 from courses.api.run_sweeps import RunSweep, give_up_lease, sweep_under_lease
 from courses.api.settling import LearnerResult, settle_kept, settle_page
 from courses.api.summaries import GenerationSummary, Progress
-from courses.api.sweep_leases import (
-    NoPlaceToSweep,
-    SweepBusy,
-    SweepLease,
-    claim_sweep,
-    wait_for_others,
-)
+from courses.api.sweep_leases import RunIsSwept, SweepLease, claim_sweep, wait_for_others
 from courses.models import CourseRun, CourseRunEnrollment
 from openedx.api import fetch_grade_pages
 from users.models import User
@@ -48,12 +42,11 @@ def generate_course_run_certificates(
         course_run: only this run, eligible for the sweep or not; otherwise all eligible runs.
         force: create certificates before their date; nothing else is waived.
         allow_deletions: believe also so many grades of 0.0 in a run that they look like a fault.
-        may_wait: wait for a run that is swept at the moment, and where CERTIFICATE_SWEEPS_AT_ONCE
-            are; one user's grade waits for nobody.
+        may_wait: wait for a run that is swept at the moment; one user's grade waits for nobody.
         report: gets the summary, as far as it has come, after each page of grades and each run.
 
     Raises OpenEdxError, CannotAsk, or Django's database errors, when asked for one user in one run;
-    SweepBusy where it may not wait.
+    RunIsSwept if it may not wait.
     """
     call = _Call(force, allow_deletions or user is not None, report)
     runs = _get_runs(user, course_run)
@@ -81,12 +74,12 @@ class _Call:
             run = left.popleft()
             try:
                 lease = claim_sweep(run)
-            except SweepBusy as reason:
+            except RunIsSwept:
                 if not may_wait:
                     raise
                 left.append(run)
                 busy += 1
-                if busy >= len(left) or isinstance(reason, NoPlaceToSweep):
+                if busy >= len(left):
                     if not has_waited:
                         has_waited = True
                         log.info("sweep waits for others to end", extra={"runs": len(left)})
@@ -101,21 +94,25 @@ class _Call:
             self.report(self.summary)
 
     def _sweep(self, run: CourseRun, lease: SweepLease) -> None:
-        started_on = timezone.now()
+        sweep = self._begin(run)
         try:
+            started_on = database_now()
             # It may have waited for hours, and the dates may be others by now.
             run.refresh_from_db()
         except (DatabaseFailure, CourseRun.DoesNotExist) as error:
-            self._begin(run).fail(error)
+            sweep.fail(error)
             give_up_lease(run, lease)
         else:
-            sweep_under_lease(self._begin(run), lease, started_on)
+            sweep.is_due = self.force or are_certificates_due(run, started_on)
+            sweep_under_lease(sweep, lease, started_on)
 
     def ask_for(self, user: User, runs: Sequence[CourseRun], *, is_waited_for: bool) -> None:
         """Ask for one learner in each of the runs; raise what goes wrong where it is waited for."""
         for run in runs:
             one_run = self._begin(run)
             try:
+                # An event waives the dates, and costs no statement for the moment.
+                one_run.is_due = self.force or are_certificates_due(run, database_now())
                 one_run.work_through(user, patient=not is_waited_for)
             except Exception as error:  # whatever it is, the other runs go on
                 if is_waited_for:
@@ -125,8 +122,7 @@ class _Call:
 
     def _begin(self, run: CourseRun) -> RunSweep:
         self.summary.runs += 1
-        is_due = self.force or are_certificates_due(run, timezone.now())
-        return RunSweep(run, is_due, self.may_delete, self.summary, self.report)
+        return RunSweep(run, self.force, self.may_delete, self.summary, self.report)
 
 
 def iter_certificates_of(
@@ -168,7 +164,7 @@ def _get_runs(user: User | None, course_run: CourseRun | None) -> list[CourseRun
     """Return the one run, else the eligible ones, for a user those of an active enrollment."""
     if course_run is not None:
         return [course_run]
-    runs = get_certificate_grade_eligible_runs(timezone.now())
+    runs = get_certificate_grade_eligible_runs(database_now())
     if user is not None:
         runs = runs.filter(enrollments__user=user, enrollments__active=True)
     # A list: no cursor stays open while Open edX is asked.

@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 import pytest
-import time_machine
 from django.utils import timezone
 
 from courses.api import (
@@ -12,7 +11,7 @@ from courses.api import (
     generate_course_run_certificates,
     get_certificate_grade_eligible_runs,
 )
-from courses.conftest import FAILED, PASSED, Enrolls, has_certificate
+from courses.conftest import FAILED, PASSED, Enrolls, has_certificate, travel
 from courses.factories import (
     CourseRunCertificateFactory,
     CourseRunFactory,
@@ -230,7 +229,7 @@ class TestWhen:
         run = CourseRunFactory.create(certificate_available_date=date)
         dana = enrolled(run)
 
-        with time_machine.travel(date, tick=False):
+        with travel(date):
             generate_course_run_certificates()
 
         assert has_certificate(dana, run)

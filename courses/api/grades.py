@@ -3,10 +3,9 @@
 import logging
 
 from django.db import transaction
-from django.utils import timezone
 
 from courses.api.changes import carry_out
-from courses.api.rules import GradeOutcome, ReportedGrade, Terms, Verdict, judge_grade
+from courses.api.rules import GradeOutcome, ReportedGrade, Verdict, judge_grade
 from courses.api.standings import Standing
 from courses.models import CourseRun, CourseRunGrade, CourseRunGradeAudit
 from courses.models.audit import snapshot
@@ -28,12 +27,11 @@ def ensure_course_run_grade(
 
     Raises IntegrityError for a percent out of the column's range.
     """
-    terms = Terms(now=timezone.now())
 
     def judge(_user: int, standing: Standing) -> Verdict:
-        return judge_grade(standing, edx_grade, terms, should_update=should_update)
+        return judge_grade(standing, edx_grade, should_update=should_update)
 
-    settled = carry_out(course_run, [user.pk], judge, terms.now)[user.pk]
+    settled = carry_out(course_run, [user.pk], judge)[user.pk]
     if settled.grade is not None:
         # In hand already: no query when they are asked for.
         settled.grade.user, settled.grade.course_run = user, course_run

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
-import time_machine
 from django.db import IntegrityError
 
 from courses.api import (
@@ -13,7 +12,7 @@ from courses.api import (
     override_user_grade,
     process_course_run_grade_certificate,
 )
-from courses.conftest import PASSED, ZERO, Enrolls
+from courses.conftest import PASSED, ZERO, Enrolls, travel
 from courses.factories import (
     CourseRunCertificateFactory,
     CourseRunFactory,
@@ -117,7 +116,7 @@ class TestZeroFromOpenEdx:
         self, hours: float, openedx: SimulatedOpenEdx, run: CourseRun, dana: User, **grade: object
     ) -> None:
         openedx.set_grade(run.courseware_id, dana.edx_username, **(grade or ZERO))
-        with time_machine.travel(NOON + timedelta(hours=hours), tick=False):
+        with travel(NOON + timedelta(hours=hours)):
             generate_course_run_certificates(course_run=run)
 
     def test_once_reported_it_changes_nothing_and_is_logged(
@@ -151,7 +150,7 @@ class TestZeroFromOpenEdx:
         dana: User,
         openedx: SimulatedOpenEdx,
     ):
-        with time_machine.travel(NOON - timedelta(days=1)):
+        with travel(NOON - timedelta(days=1), tick=True):
             generate_course_run_certificates()
         uuid = CourseRunCertificate.objects.get().uuid
 
@@ -171,7 +170,7 @@ class TestZeroFromOpenEdx:
     def test_another_grade_in_between_starts_the_time_anew(
         self, run: CourseRun, dana: User, openedx: SimulatedOpenEdx
     ):
-        with time_machine.travel(NOON - timedelta(days=1)):
+        with travel(NOON - timedelta(days=1), tick=True):
             generate_course_run_certificates()
 
         self.zero_at(0, openedx, run, dana)
@@ -192,7 +191,7 @@ class TestZeroFromOpenEdx:
         CourseRunCertificateFactory.create(user=dana, course_run=run)
 
         for hours, percent in ((0, 0.0), (10, 0.85), (21, 0.0)):
-            with time_machine.travel(NOON + timedelta(hours=hours), tick=False):
+            with travel(NOON + timedelta(hours=hours)):
                 grade, _, _ = ensure_course_run_grade(
                     dana, run, Reported(percent=percent), should_update=True
                 )

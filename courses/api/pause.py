@@ -8,9 +8,10 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from courses.api.backoff import LONGEST_PROBE_DELAY, delay_until_probe
+from courses.api.clock import database_now, has_come
 from courses.models import OpenEdxPause
 from courses.models.certificate_request import LAST_ERROR_TEXT_MAX_LENGTH
 from openedx.exceptions import (
@@ -25,6 +26,8 @@ log = logging.getLogger(__name__)
 
 # Failures of Open edX as a whole; the others are about one learner, and show that it is up.
 OUTAGES = (OpenEdxUnreachable, OpenEdxRefused, OpenEdxThrottled, OpenEdxNonsense)
+# The longest delay, and as much for what is odd: a probe further away is due, see `has_come`.
+LONGEST_WAIT_FOR_PROBE = 2 * LONGEST_PROBE_DELAY
 
 
 def find_pause() -> OpenEdxPause:
@@ -40,15 +43,17 @@ def note_outage(error: OpenEdxError, *, is_probe: bool = False) -> None:
         is_probe: whether it was the probe, whose turn is over then. Another's question, from before
             the pause, must not let a second probe through beside the first.
     """
-    now = timezone.now()
     with transaction.atomic():
         pause, _ = OpenEdxPause.objects.select_for_update().get_or_create(pk=OpenEdxPause.THE_ROW)
+        now = database_now()
         pause.failures += 1
         pause.last_error_text = str(error)[:LAST_ERROR_TEXT_MAX_LENGTH]
         begins = not pause.is_on and pause.failures >= settings.OPENEDX_PAUSE_AFTER_FAILURES
         if begins:
             pause.since = now
         if pause.since is not None:
+            # One that is still to come was written while a clock was wrong.
+            pause.since = min(pause.since, now)
             next_probe_on = now + delay_until_probe(now, pause.since)
             if pause.next_probe_on is not None and not is_probe:
                 next_probe_on = max(pause.next_probe_on, next_probe_on)
@@ -70,13 +75,13 @@ def note_answer(before: OpenEdxPause) -> bool:
     """
     if not before.failures:
         return False
-    now, row = timezone.now(), OpenEdxPause.objects.filter(pk=OpenEdxPause.THE_ROW)
+    row = OpenEdxPause.objects.filter(pk=OpenEdxPause.THE_ROW)
     # By the row and not by what was read: the pause may have begun during the question.
     has_ended = row.filter(next_probe_on__isnull=False).update(
-        failures=0, since=None, next_probe_on=None, updated_on=now
+        failures=0, since=None, next_probe_on=None, updated_on=Now()
     )
     if not has_ended:
-        row.update(failures=0, updated_on=now)
+        row.update(failures=0, updated_on=Now())
         return False
     log.info("Open edX is up again: the pause is over")
     return True
@@ -84,20 +89,18 @@ def note_answer(before: OpenEdxPause) -> bool:
 
 def take_probe() -> bool:
     """Return whether the caller is the one who may ask now; then nobody else is for a while."""
-    now = timezone.now()
+    due = OpenEdxPause.objects.filter(
+        has_come("next_probe_on", within=LONGEST_WAIT_FOR_PROBE), pk=OpenEdxPause.THE_ROW
+    )
     # A prober that dies leaves the next turn to another, like any other lease. A long lease must
     # not keep Open edX from being found well.
     lease = timedelta(seconds=settings.CERTIFICATE_REQUEST_LEASE)
-    until = now + min(lease, LONGEST_PROBE_DELAY)
-    taken = OpenEdxPause.objects.filter(pk=OpenEdxPause.THE_ROW, next_probe_on__lte=now).update(
-        next_probe_on=until, updated_on=now
-    )
-    return taken == 1
+    until = Now() + min(lease, LONGEST_PROBE_DELAY)
+    return due.update(next_probe_on=until, updated_on=Now()) == 1
 
 
 def give_probe_back() -> None:
     """Let somebody else probe at once: nothing was asked after all."""
-    now = timezone.now()
     OpenEdxPause.objects.filter(pk=OpenEdxPause.THE_ROW, next_probe_on__isnull=False).update(
-        next_probe_on=now, updated_on=now
+        next_probe_on=Now(), updated_on=Now()
     )

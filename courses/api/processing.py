@@ -9,13 +9,12 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 from django.db.models import F, Max, Q, QuerySet
-from django.utils import timezone
 
 from courses.api.attempts import Attempt, make_attempt
 from courses.api.batches import are_pages_worth_it, make_attempts_from_pages
 from courses.api.pause import find_pause, give_probe_back, take_probe
 from courses.api.request_outcomes import give_up_after_pause, settle_already_certified
-from courses.api.request_queue import claim, get_free_requests, get_leased
+from courses.api.request_queue import claim, get_free_requests, get_leased, is_due
 from courses.api.rules import CertificateOutcome
 from courses.models import CertificateRequest
 
@@ -115,11 +114,10 @@ def count_requests(
     requests: QuerySet[CertificateRequest] | None = None, *, ignore_due: bool = False
 ) -> int:
     """Return how many requests a pass would take up now, if no pause kept it."""
-    now = timezone.now()
-    free = get_free_requests(now)
+    free = get_free_requests()
     if requests is not None:
         free &= requests
-    return free.count() if ignore_due else free.filter(next_attempt_on__lte=now).count()
+    return free.count() if ignore_due else free.filter(is_due()).count()
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,10 +157,9 @@ class _Pass:
                 return
 
     def _find_work(self) -> list[_Group]:
-        now = timezone.now()
-        free = get_free_requests(now) & self._scope
+        free = get_free_requests() & self._scope
         if not self._ignore_due:
-            free = free.filter(next_attempt_on__lte=now)
+            free = free.filter(is_due())
         if self._heeds_pause():
             free = free.filter(ignores_pause=True)
         # A run's requests together, and first the run that has waited longest; replays before all.
@@ -225,7 +222,7 @@ class _Pass:
             return True
         # Only who has just seen it fail: where nobody worked for days, Open edX may have been up.
         if probe is not None and probe.is_outage:
-            given_up = give_up_after_pause(timezone.now())
+            given_up = give_up_after_pause()
             self.summary.settled["failed"] += given_up
             if given_up:
                 log.error("certificate requests given up in a pause", extra={"requests": given_up})
@@ -251,9 +248,8 @@ class _Pass:
         the sooner it is known that Open edX is up, the better for all; but not who waits because
         Open edX said "not passed", since that answer would come too soon again.
         """
-        now = timezone.now()
-        waiting = Q(next_attempt_on__lte=now) | Q(failing_since__isnull=False)
-        free = (get_free_requests(now) & self._scope).filter(waiting)
+        waiting = is_due() | Q(failing_since__isnull=False)
+        free = (get_free_requests() & self._scope).filter(waiting)
         runs = free.values("course_run").annotate(tried=Max("last_attempt_on"))
         for run in runs.order_by(F("tried").asc(nulls_first=True), "course_run"):
             of_run = free.filter(course_run=run["course_run"])

@@ -6,6 +6,8 @@ from datetime import UTC, date
 from enum import StrEnum
 from uuid import UUID
 
+from django.db.models import Q
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from courses.models import CourseRunCertificate, CourseRunCertificateDeletion
@@ -49,6 +51,7 @@ def find_published_certificate(uuid: UUID) -> PublishedCertificate | Absence:
     certificate = (
         CourseRunCertificate.all_objects.filter(uuid=uuid)
         .select_related("user", "course_run__course")
+        .annotate(is_issued=Q(issue_date__lte=Now()))
         .only(
             *("uuid", "is_revoked", "issue_date", "user__name"),
             *("course_run__title", "course_run__courseware_id"),
@@ -61,7 +64,7 @@ def find_published_certificate(uuid: UUID) -> PublishedCertificate | Absence:
         return Absence.REVOKED if was_deleted else Absence.UNKNOWN
     if certificate.is_revoked:
         return Absence.REVOKED
-    if certificate.issue_date is None or certificate.issue_date > timezone.now():
+    if certificate.issue_date is None or not certificate.is_issued:
         return Absence.UNKNOWN
     run, course = certificate.course_run, certificate.course_run.course
     return PublishedCertificate(

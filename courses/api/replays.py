@@ -1,11 +1,12 @@
 """What administrators do with held requests, and when settled ones go."""
 
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import F, QuerySet
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from courses.api.request_outcomes import settle
 from courses.api.request_queue import (
@@ -24,20 +25,19 @@ def reopen(request: CertificateRequest) -> CertificateRequest | None:
     It is due at once and does not wait for a pause to end. Where the learner has another open
     request of the run, that one is. None where somebody works on it at this moment.
     """
-    now = timezone.now()
-    anew = {
+    anew: dict[str, Any] = {
         "status": Status.OPEN,
         "reason": Reason.NONE,
         "settled_on": None,
         "failing_since": None,
         "not_passed_answers": 0,
         "ignores_pause": True,
-        "last_delivered_on": now,
-        "next_attempt_on": now,
-        "updated_on": now,
+        "last_delivered_on": Now(),
+        "next_attempt_on": Now(),
+        "updated_on": Now(),
         **RELEASED,
     }
-    rows = CertificateRequest.objects.exclude(status=Status.OPEN) | get_free_requests(now)
+    rows = CertificateRequest.objects.exclude(status=Status.OPEN) | get_free_requests()
     opened = rows.filter(user=request.user_id, course_run=request.course_run_id)
     for chosen in (opened.filter(pk=request.pk), opened.filter(status=Status.OPEN)):
         try:
@@ -64,6 +64,6 @@ def settle_as_failed(requests: QuerySet[CertificateRequest]) -> int:
 
 def prune_requests() -> int:
     """Delete what was settled over CERTIFICATE_REQUEST_RETENTION_IN_DAYS ago; return how many."""
-    ended = timezone.now() - timedelta(days=settings.CERTIFICATE_REQUEST_RETENTION_IN_DAYS)
+    ended = Now() - timedelta(days=settings.CERTIFICATE_REQUEST_RETENTION_IN_DAYS)
     deleted, _ = CertificateRequest.objects.filter(settled_on__lt=ended).delete()
     return deleted

@@ -2,12 +2,13 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
+from typing import Any, Final
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, QuerySet
-from django.utils import timezone
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models.functions import Least, Now
 
 from courses.api.backoff import GIVE_UP_AFTER, is_time_to_give_up
 from courses.api.request_queue import (
@@ -18,6 +19,7 @@ from courses.api.request_queue import (
     get_free_requests,
     get_leased,
     get_open_requests,
+    is_due,
     release,
     update_unlocked,
 )
@@ -28,13 +30,18 @@ _CERTIFICATES = CourseRunCertificate.all_objects.filter(
     user=OuterRef("user"), course_run=OuterRef("course_run")
 )
 _IS_CERTIFIED = Exists(_CERTIFICATES)
+# From now on, unless it was failing before: PostgreSQL's LEAST leaves out what is null. A moment
+# that is still to come was written while a clock was wrong: the three days begin now.
+_FAILING: Final[dict[str, Any]] = {
+    "failing_since": Least("failing_since", Now()),
+    "last_delivered_on": Least("last_delivered_on", Now()),
+}
 
 
 def settle(requests: QuerySet[CertificateRequest], status: Status, reason: str = "") -> int:
     """Settle those of the requests that are open, leased or not; return how many there were."""
-    now = timezone.now()
     return requests.filter(status=Status.OPEN).update(
-        status=status, reason=reason, settled_on=now, updated_on=now, **RELEASED
+        status=status, reason=reason, settled_on=Now(), updated_on=Now(), **RELEASED
     )
 
 
@@ -73,14 +80,13 @@ def settle_already_certified(requests: QuerySet[CertificateRequest]) -> Counter[
     issued it by hand.
     """
     settled: Counter[str] = Counter()
-    now = timezone.now()
     for is_revoked, status in ((False, Status.EXISTS), (True, Status.REVOKED)):
-        certified = (get_free_requests(now) & requests).filter(
+        certified = (get_free_requests() & requests).filter(
             Exists(_CERTIFICATES.filter(is_revoked=is_revoked))
         )
         with transaction.atomic():
             settled[status.value] = update_unlocked(
-                certified, status=status, reason=Reason.NONE, settled_on=now, **RELEASED
+                certified, status=status, reason=Reason.NONE, settled_on=Now(), **RELEASED
             )
     return settled
 
@@ -101,14 +107,13 @@ def postpone_answered(
     request: CertificateRequest, lease: UUID, reason: Reason, delay: timedelta
 ) -> None:
     """Keep an answered request open and ask again after the delay; at once if another event came."""
-    now = timezone.now()
     postponed = _unchanged(request, lease).update(
         reason=reason,
         not_passed_answers=F("not_passed_answers") + 1,
-        next_attempt_on=now + delay,
+        next_attempt_on=Now() + delay,
         failing_since=None,
         ignores_pause=False,
-        updated_on=now,
+        updated_on=Now(),
         **RELEASED,
     )
     if not postponed:
@@ -129,51 +134,53 @@ def postpone_failed(
         code: the failure in one word.
         text: the failure in a sentence without anything of the learner.
     """
-    now = timezone.now()
-    failing_since = request.failing_since or now
-    failure = {
-        "failing_since": failing_since,
+    failure: dict[str, Any] = {
+        **_FAILING,
         "last_error": code,
         "last_error_text": text[:LAST_ERROR_TEXT_MAX_LENGTH],
         "ignores_pause": False,
-        "updated_on": now,
+        "updated_on": Now(),
         **RELEASED,
     }
-    if is_time_to_give_up(now, failing_since, request.last_delivered_on):
+    if is_time_to_give_up(
+        request.last_attempt_on, request.failing_since, request.last_delivered_on
+    ):
         # Not where another event came since the claim: that one has three days of its own.
         ended = _unchanged(request, lease).update(
-            status=Status.FAILED, reason=Reason.NONE, settled_on=now, **failure
+            status=Status.FAILED, reason=Reason.NONE, settled_on=Now(), **failure
         )
         if ended:
             return False
-    get_leased(lease).filter(pk=request.pk).update(next_attempt_on=now + delay, **failure)
+    get_leased(lease).filter(pk=request.pk).update(next_attempt_on=Now() + delay, **failure)
     return True
 
 
 @transaction.atomic
 def bring_forward() -> None:
     """Make everything due now that waits because of a failure."""
-    now = timezone.now()
-    waiting = get_open_requests().filter(next_attempt_on__gt=now, failing_since__isnull=False)
-    update_unlocked(waiting, next_attempt_on=now)
+    waiting = get_open_requests().filter(next_attempt_on__gt=Now(), failing_since__isnull=False)
+    update_unlocked(waiting, next_attempt_on=Now())
 
 
 @transaction.atomic
-def give_up_after_pause(now: datetime) -> int:
+def give_up_after_pause() -> int:
     """Settle as failed what was held through three days of a pause; return how many those are.
 
     In a pause only probes are asked, so nothing else would find that the time is up.
     """
-    held = get_free_requests(now)
-    untried = held.filter(failing_since__isnull=True, next_attempt_on__lte=now)
+    held = get_free_requests()
+    untried = held.filter(is_due(), failing_since__isnull=True)
+    dated_ahead = held.filter(Q(failing_since__gt=Now()) | Q(last_delivered_on__gt=Now()))
     paused = OwnFailure.PAUSED
-    update_unlocked(untried, failing_since=now, last_error=paused, last_error_text=paused.label)
-    ended = now - GIVE_UP_AFTER
+    update_unlocked(
+        untried | dated_ahead, last_error=paused, last_error_text=paused.label, **_FAILING
+    )
+    ended = Now() - GIVE_UP_AFTER
     return update_unlocked(
         held.filter(failing_since__lte=ended, last_delivered_on__lte=ended),
         status=Status.FAILED,
         reason=Reason.NONE,
-        settled_on=now,
+        settled_on=Now(),
         **RELEASED,
     )
 

@@ -4,15 +4,17 @@ Who claims a request writes a lease into it. What the holder writes afterwards c
 lease is still in the row: who died, or was too slow, has nothing more to say.
 """
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F, Q, QuerySet
-from django.utils import timezone
+from django.db.models.functions import Now
 
+from courses.api.backoff import longest_wait
+from courses.api.clock import has_come
 from courses.models import CertificateRequest, CourseRun
 from users.models import User
 
@@ -29,26 +31,34 @@ INSERT INTO courses_certificaterequest AS held (
     lease, leased_until, last_attempt_on, attempts
 )
 SELECT
-    %(user)s, %(course_run)s, %(now)s, %(now)s, %(now)s, %(now)s,
-    %(lease)s::uuid, %(until)s::timestamptz, %(attempted)s::timestamptz, %(attempts)s
+    %(user)s, %(course_run)s, now, now, now, now,
+    %(lease)s::uuid,
+    CASE WHEN %(lease)s::uuid IS NOT NULL THEN now + %(lease_length)s END,
+    CASE WHEN %(lease)s::uuid IS NOT NULL THEN now END,
+    CASE WHEN %(lease)s::uuid IS NOT NULL THEN 1 ELSE 0 END
+FROM (SELECT statement_timestamp()) AS clock (now)
 WHERE NOT EXISTS (
     SELECT FROM courses_courseruncertificate
     WHERE user_id = %(user)s AND course_run_id = %(course_run)s
 )
 ON CONFLICT (user_id, course_run_id) WHERE status = 'open' DO UPDATE SET
-    updated_on = %(now)s,
-    last_delivered_on = %(now)s,
-    next_attempt_on = %(now)s,
+    updated_on = EXCLUDED.updated_on,
+    last_delivered_on = EXCLUDED.last_delivered_on,
+    next_attempt_on = EXCLUDED.next_attempt_on,
     deliveries = held.deliveries + 1,
     not_passed_answers = 0,
-    lease = CASE WHEN held.leased_until > %(now)s THEN held.lease ELSE EXCLUDED.lease END,
-    leased_until = CASE
-        WHEN held.leased_until > %(now)s THEN held.leased_until ELSE EXCLUDED.leased_until END,
-    last_attempt_on = CASE
-        WHEN held.leased_until > %(now)s THEN held.last_attempt_on
-        ELSE coalesce(EXCLUDED.last_attempt_on, held.last_attempt_on) END,
-    attempts = held.attempts + CASE
-        WHEN held.leased_until > %(now)s THEN 0 ELSE EXCLUDED.attempts END
+    (lease, leased_until, last_attempt_on, attempts) = (
+        SELECT
+            CASE WHEN at_work THEN held.lease ELSE EXCLUDED.lease END,
+            CASE WHEN at_work THEN held.leased_until ELSE EXCLUDED.leased_until END,
+            CASE WHEN at_work THEN held.last_attempt_on
+                ELSE coalesce(EXCLUDED.last_attempt_on, held.last_attempt_on) END,
+            held.attempts + CASE WHEN at_work THEN 0 ELSE EXCLUDED.attempts END
+        FROM (
+            SELECT held.leased_until > EXCLUDED.updated_on
+            AND held.leased_until <= EXCLUDED.updated_on + %(longest_lease)s
+        ) AS another (at_work)
+    )
 RETURNING *
 """
 # Sent as one, and without parameters, so that it is one transaction and one wait. Its keys are
@@ -78,17 +88,14 @@ def accept_request(
         lease: of a caller who wants to work on it at once. The request returned has another where
             somebody else is at work.
     """
-    now = timezone.now()
     accepted = CertificateRequest.objects.raw(
         _ACCEPT,
         {
             "user": user.pk,
             "course_run": course_run.pk,
-            "now": now,
             "lease": lease,
-            "until": lease and _lease_end(now),
-            "attempted": lease and now,
-            "attempts": 1 if lease else 0,
+            "lease_length": _lease_length(),
+            "longest_lease": longest_lease(),
         },
     )
     for request in accepted:
@@ -113,14 +120,24 @@ def get_open_requests() -> QuerySet[CertificateRequest]:
     return CertificateRequest.objects.filter(status=Status.OPEN)
 
 
-def get_free_requests(now: datetime) -> QuerySet[CertificateRequest]:
+def get_free_requests() -> QuerySet[CertificateRequest]:
     """Return what is open and nobody works on."""
-    return get_open_requests().filter(is_free(now))
+    return get_open_requests().filter(is_free())
 
 
-def is_free(now: datetime) -> Q:
-    """Return which requests nobody works on at the moment `now`."""
-    return Q(lease__isnull=True) | Q(leased_until__lte=now)
+def is_free() -> Q:
+    """Return which requests nobody works on."""
+    return Q(lease__isnull=True) | has_come("leased_until", within=longest_lease())
+
+
+def longest_lease() -> timedelta:
+    """Return how far away the end of a lease can be: a lease's length, and as much for what is odd."""
+    return 2 * _lease_length()
+
+
+def is_due() -> Q:
+    """Return which requests' time has come, worked on or not."""
+    return has_come("next_attempt_on", within=longest_wait())
 
 
 @transaction.atomic
@@ -129,14 +146,14 @@ def claim(requests: QuerySet[CertificateRequest]) -> UUID | None:
 
     Of two who claim the same request at once one gets it, and neither waits; nothing stays locked.
     """
-    now, lease = timezone.now(), uuid4()
-    free = (get_free_requests(now) & requests).select_for_update(skip_locked=True)
+    lease = uuid4()
+    free = (get_free_requests() & requests).select_for_update(skip_locked=True)
     claimed = CertificateRequest.objects.filter(pk__in=free.values("pk")).update(
         lease=lease,
-        leased_until=_lease_end(now),
+        leased_until=Now() + _lease_length(),
         attempts=F("attempts") + 1,
-        last_attempt_on=now,
-        updated_on=now,
+        last_attempt_on=Now(),
+        updated_on=Now(),
     )
     return lease if claimed else None
 
@@ -149,14 +166,12 @@ def get_leased(lease: UUID) -> QuerySet[CertificateRequest]:
 @transaction.atomic
 def renew(lease: UUID) -> None:
     """Let the lease begin anew: its holder lives."""
-    update_unlocked(get_leased(lease), leased_until=_lease_end(timezone.now()))
+    update_unlocked(get_leased(lease), leased_until=Now() + _lease_length())
 
 
 def release(lease: UUID, request: CertificateRequest) -> None:
     """Give up the lease of a request that Open edX answered; it is due when it was due before."""
-    get_leased(lease).filter(pk=request.pk).update(
-        failing_since=None, updated_on=timezone.now(), **RELEASED
-    )
+    get_leased(lease).filter(pk=request.pk).update(failing_since=None, updated_on=Now(), **RELEASED)
 
 
 @transaction.atomic
@@ -165,13 +180,11 @@ def release_all(lease: UUID) -> None:
     update_unlocked(get_leased(lease), **RELEASED)
 
 
-def _lease_end(now: datetime) -> datetime:
-    return now + timedelta(seconds=settings.CERTIFICATE_REQUEST_LEASE)
+def _lease_length() -> timedelta:
+    return timedelta(seconds=settings.CERTIFICATE_REQUEST_LEASE)
 
 
 def update_unlocked(requests: QuerySet[CertificateRequest], **values: Any) -> int:
     """Update the rows nobody has locked: who updates many and waits for none is in no deadlock."""
     free = requests.select_for_update(skip_locked=True).values_list("pk", flat=True)
-    return CertificateRequest.objects.filter(pk__in=list(free)).update(
-        updated_on=timezone.now(), **values
-    )
+    return CertificateRequest.objects.filter(pk__in=list(free)).update(updated_on=Now(), **values)

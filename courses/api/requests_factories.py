@@ -4,14 +4,13 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-import time_machine
 from django.db.models import QuerySet
 from django.test import Client, override_settings
 from django.urls import reverse
 from oauth2_provider.models import AccessToken
 
 from courses.api.requests_model import Model, Reply, Seat
-from courses.conftest import FAILED, PASSED, ZERO
+from courses.conftest import FAILED, PASSED, ZERO, Clock
 from courses.factories import CourseRunEnrollmentFactory, CourseRunFactory
 from courses.models import (
     CertificateRequest,
@@ -45,7 +44,7 @@ class World:
         openedx: SimulatedOpenEdx,
         client: Client,
         staff: User,
-        clock: time_machine.Traveller,
+        clock: Clock,
     ) -> None:
         self.openedx, self.staff, self.clock = openedx, staff, clock
         self._client = client

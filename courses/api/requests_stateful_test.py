@@ -14,7 +14,6 @@ from functools import partial
 from threading import Thread
 
 import pytest
-import time_machine
 from django.db import connections
 from django.test import Client
 from django.utils import timezone
@@ -49,6 +48,7 @@ from courses.api.requests_model import (
     Model,
     Seat,
 )
+from courses.conftest import travel
 from courses.models import CertificateRequest, OpenEdxPause
 from openedx.simulator import Fault, SimulatedOpenEdx
 from users.models import User
@@ -323,7 +323,7 @@ def world(
     # Small, so that a few learners come to both.
     settings.OPENEDX_PAUSE_AFTER_FAILURES = PAUSE_AFTER
     settings.CERTIFICATE_DELETIONS_MAX = DELETIONS_MAX
-    with time_machine.travel(START, tick=False) as clock:
+    with travel(START) as clock:
         yield World(openedx, client, staff_user, clock)
 
 

@@ -4,8 +4,8 @@ Nothing here reads or writes; the contract with Open edX and MITx Online is the 
 """
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from enum import StrEnum
+from datetime import timedelta
+from enum import Enum, StrEnum, auto
 from typing import Protocol
 
 from courses.api.standings import Standing, StoredCertificate, StoredGrade
@@ -40,6 +40,15 @@ class CertificateOutcome(StrEnum):
     NOT_DUE = "not_due"
 
 
+class ZeroNote(Enum):
+    """What becomes of a certificate's note of when Open edX first reported a 0.0."""
+
+    KEPT = auto()
+    #: It says now.
+    BEGUN = auto()
+    CLEARED = auto()
+
+
 class ReportedGrade(Protocol):
     """What is stored of a grade that Open edX reports."""
 
@@ -55,7 +64,6 @@ class ReportedGrade(Protocol):
 class Terms:
     """What a caller may have done."""
 
-    now: datetime
     #: Whether the date has come for certificates to be created.
     is_due: bool = True
     #: Whether a 0.0 of Open edX may take a certificate away.
@@ -72,23 +80,24 @@ class Verdict:
     certificate: CertificateOutcome
     #: The grade that is to be stored, where the grade is created or updated.
     new_grade: ReportedGrade | None = None
-    #: What the certificate is to note of a 0.0: when it was reported first, None for not at all.
-    zero_reported_on: datetime | None = None
-    is_zero_note_new: bool = False
+    #: What becomes of the certificate's note of when a 0.0 was reported first.
+    zero_note: ZeroNote = ZeroNote.KEPT
+    #: How long ago that was, by the note.
+    zero_reported_for: timedelta = timedelta(0)
 
     @property
     def needs_writing(self) -> bool:
         """Whether anything is to change."""
         return (
             self.new_grade is not None
-            or self.is_zero_note_new
+            or self.zero_note is not ZeroNote.KEPT
             or self.certificate in (CertificateOutcome.CREATED, CertificateOutcome.DELETED)
         )
 
 
 def judge_report(standing: Standing, reported: ReportedGrade, terms: Terms) -> Verdict:
     """Return what a grade that Open edX reports does to the learner's grade and certificate."""
-    verdict = judge_grade(standing, reported, terms)
+    verdict = judge_grade(standing, reported)
     if verdict.grade is GradeOutcome.HELD_BACK:
         return verdict
     if verdict.new_grade is None:
@@ -102,7 +111,7 @@ def judge_report(standing: Standing, reported: ReportedGrade, terms: Terms) -> V
 
 
 def judge_grade(
-    standing: Standing, reported: ReportedGrade, terms: Terms, *, should_update: bool = True
+    standing: Standing, reported: ReportedGrade, *, should_update: bool = True
 ) -> Verdict:
     """Return what becomes of the stored grade; of the certificate nothing but its note.
 
@@ -111,16 +120,18 @@ def judge_grade(
     """
     stored, certificate = standing.grade, standing.certificate
     as_before = as_it_stands(certificate)
-    noted = certificate.zero_reported_on if certificate is not None else None
+    reported_for = standing.zero_reported_for
     is_zero = reported.percent == NO_CERTIFICATE_GRADE
     # Another grade came, so the 0.0 that was held back was the mistake it looked like.
-    note, is_new = (noted, False) if is_zero else (None, noted is not None)
+    note = ZeroNote.KEPT if is_zero or reported_for is None else ZeroNote.CLEARED
     if stored is not None and (stored.set_by_admin or not should_update):
         outcome = GradeOutcome.UNCHANGED
     elif certificate is not None and is_zero and not _is_zero(stored):
-        note, is_new = noted or terms.now, noted is None
-        if terms.now - note < ZERO_GRADE_CONFIRMATION:
-            return Verdict(GradeOutcome.HELD_BACK, as_before, None, note, is_new)
+        # A note from the future was written while a clock was wrong, and counts as none.
+        if reported_for is None or reported_for < timedelta(0):
+            return Verdict(GradeOutcome.HELD_BACK, as_before, None, ZeroNote.BEGUN)
+        if reported_for < ZERO_GRADE_CONFIRMATION:
+            return Verdict(GradeOutcome.HELD_BACK, as_before, None, note, reported_for)
         outcome = GradeOutcome.CREATED if stored is None else GradeOutcome.UPDATED
     elif stored is None:
         outcome = GradeOutcome.CREATED
@@ -129,7 +140,7 @@ def judge_grade(
     else:
         outcome = GradeOutcome.UPDATED
     new_grade = None if outcome is GradeOutcome.UNCHANGED else reported
-    return Verdict(outcome, as_before, new_grade, note, is_new)
+    return Verdict(outcome, as_before, new_grade, note)
 
 
 def judge_certificate(standing: Standing, terms: Terms) -> CertificateOutcome:

@@ -1,6 +1,7 @@
 """One course run: from its pages of grades to certificates, and what is kept of how that went."""
 
 import logging
+import time
 import traceback
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -8,9 +9,8 @@ from typing import Any
 
 from django.conf import settings
 from django.db import Error as DatabaseFailure
-from django.utils import timezone
+from django.db.models.functions import Now
 
-from courses.api.backoff import rest_after
 from courses.api.conflicts import describe_failure, let_lost_connection_go
 from courses.api.request_queue import OwnFailure
 from courses.api.rules import CertificateOutcome, GradeOutcome
@@ -145,9 +145,9 @@ def sweep_under_lease(sweep: RunSweep, lease: SweepLease, started_on: datetime) 
     Args:
         sweep: of the run.
         lease: on the run.
-        started_on: from when on what changes here may be news to the sweep.
+        started_on: when the sweep began, by the database's clock.
     """
-    sweep.lease = lease
+    sweep.lease, started_at = lease, time.monotonic()
     result: dict[str, Any] = {}
     error: Exception | None = None
     try:
@@ -158,14 +158,14 @@ def sweep_under_lease(sweep: RunSweep, lease: SweepLease, started_on: datetime) 
         except Exception as failure:  # noqa: BLE001 - whatever it is, the other runs go on
             sweep.fail(failure)
             error = failure
-        result = _describe(sweep.counts, error, started_on, lease.quiet_since)
+        result = _describe(sweep.counts, error, started_on)
         log.info(
             "sweep of course run finished",
             extra={
                 "course_id": sweep.run.courseware_id,
                 **sweep.counts.as_dict(),
                 "failed_learners": sweep.counts.failed_learners,
-                "seconds": round((result["finished_on"] - started_on).total_seconds(), 1),
+                "seconds": round(time.monotonic() - started_at, 1),
                 "error": result["error"] or None,
             },
         )
@@ -195,12 +195,9 @@ def give_up_lease(run: CourseRun, lease: SweepLease, **result: Any) -> None:
 
 
 def _describe(
-    counts: GenerationSummary,
-    error: Exception | None,
-    started_on: datetime,
-    quiet_since: datetime | None,
+    counts: GenerationSummary, error: Exception | None, started_on: datetime
 ) -> dict[str, Any]:
-    """Return the columns that tell of a sweep, and until when the run may rest."""
+    """Return the columns that tell of a sweep."""
     code = text = ""
     if isinstance(error, OpenEdxError):
         code, text = error.code, str(error)
@@ -212,14 +209,9 @@ def _describe(
         text = (
             f"{text[:150]} It came as far as page {counts.pages}, with {counts.learners} learners."
         )
-    if counts.found_something_new:
-        quiet_since = None
-    elif error is None:
-        quiet_since = quiet_since or started_on
-    is_quiet = quiet_since is not None and not counts.failures
     return {
         "started_on": started_on,
-        "finished_on": timezone.now(),
+        "finished_on": Now(),
         "pages": counts.pages,
         "learners": counts.learners,
         "certificates_created": counts.certificates[CertificateOutcome.CREATED],
@@ -227,10 +219,6 @@ def _describe(
         "refused_grades": counts.grades[GradeOutcome.REFUSED],
         "error": code,
         "error_text": text[:ERROR_TEXT_MAX_LENGTH],
-        "quiet_since": quiet_since,
-        "next_sweep_on": (
-            started_on + rest_after(started_on - quiet_since) if is_quiet and quiet_since else None
-        ),
     }
 
 

@@ -9,7 +9,7 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 
 from courses.api import GenerationSummary, generate_course_run_certificates
-from courses.conftest import FAILED, ZERO, Clock, Enrolls, has_certificate
+from courses.conftest import FAILED, Clock, Enrolls, has_certificate
 from courses.factories import CourseRunFactory
 from courses.models import CourseRun, CourseRunSweep
 from openedx.simulator import Fault, SimulatedOpenEdx
@@ -75,7 +75,6 @@ def test_a_run_that_broke_off_tells_why_and_how_far_it_came(
     (line,) = [record for record in caplog.records if record.levelname == "ERROR"]
     assert vars(line)["cause"] == "Open edX failed to answer (500)."
     assert "page 2, with 4 learners" in sweep.error_text
-    assert sweep.next_sweep_on is None
 
     openedx.clear_fault()
     generate_course_run_certificates()
@@ -122,26 +121,6 @@ def test_learners_whom_the_database_did_not_take_are_counted(run: CourseRun, enr
     generate_course_run_certificates()
 
     assert (sweep_of(run).failed_learners, sweep_of(run).certificates_created) == (1, 1)
-
-    generate_course_run_certificates()
-
-    # Nothing new, and no reason to rest.
-    assert (sweep_of(run).failed_learners, sweep_of(run).certificates_created) == (1, 0)
-    assert sweep_of(run).next_sweep_on is None
-
-
-def test_a_zero_that_is_held_back_keeps_its_run_from_resting(
-    run: CourseRun, enrolled: Enrolls, openedx: SimulatedOpenEdx
-):
-    dana = enrolled(run)
-    generate_course_run_certificates()
-    openedx.set_grade(run.courseware_id, dana.edx_username, **ZERO)
-
-    for _ in range(2):
-        generate_course_run_certificates()
-
-        assert sweep_of(run).next_sweep_on is None
-        assert has_certificate(dana, run)
 
 
 def test_an_error_of_ours_in_one_run_stops_no_other_and_its_words_are_kept_from_log_and_row(

@@ -7,7 +7,6 @@ from typing import Any
 
 from django.db import Error as DatabaseFailure
 from django.db import transaction
-from django.utils import timezone
 
 from courses.api.changes import CarryOut, carry_out_at_once, carry_out_where_needed
 from courses.api.conflicts import describe_failure, is_database_away, lose_patience_soon
@@ -74,7 +73,7 @@ def settle_page(
 
     Raises Django's database errors where the server is away, and for a page of one.
     """
-    terms = Terms(timezone.now(), is_due=is_due, may_delete=may_delete)
+    terms = Terms(is_due=is_due, may_delete=may_delete)
     results = [_refuse(user, run, reason) for reason, user in page.refused]
     for grades in _each_once(page.graded):
         try:
@@ -134,7 +133,7 @@ def _settle_grades(
     def judge(user: int, standing: Standing) -> Verdict:
         return judge_report(standing, grades[user], terms)
 
-    verdicts = settle(run, grades, judge, terms.now)
+    verdicts = settle(run, grades, judge)
     return [
         LearnerResult(user, verdicts[user].grade, verdicts[user].certificate, reported)
         for user, reported in grades.items()

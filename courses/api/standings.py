@@ -2,10 +2,12 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import timedelta
 from typing import NamedTuple, Protocol
 
 from django.db import connection
+from django.db.models import DurationField, ExpressionWrapper, F
+from django.db.models.functions import Now
 
 from courses.models import CourseRun, CourseRunCertificate, CourseRunEnrollment, CourseRunGrade
 from openedx.constants import EDX_ENROLLMENTS_PAID_MODES
@@ -25,7 +27,8 @@ SELECT
         AND enrollment.enrollment_mode = ANY(%(paid_modes)s)
     ),
     grade.grade, grade.passed, grade.letter_grade, grade.set_by_admin,
-    certificate.is_revoked, certificate.zero_reported_on
+    statement_timestamp() - certificate.zero_reported_on,
+    certificate.is_revoked
 FROM unnest(%(users)s::bigint[]) AS learner (user_id)
 LEFT JOIN courses_courserungrade AS grade
     ON grade.user_id = learner.user_id AND grade.course_run_id = %(course_run)s
@@ -52,8 +55,6 @@ class StoredCertificate(Protocol):
 
     @property
     def is_revoked(self) -> bool: ...
-    @property
-    def zero_reported_on(self) -> datetime | None: ...
 
 
 class Standing(Protocol):
@@ -70,6 +71,13 @@ class Standing(Protocol):
         That one needs none any more.
         """
 
+    @property
+    def zero_reported_for(self) -> timedelta | None:
+        """How long ago Open edX first reported a 0.0 that is not acted on, by the database's clock.
+
+        None if it did not; negative if the note of it is from the future.
+        """
+
 
 class _SeenGrade(NamedTuple):
     grade: float
@@ -80,7 +88,6 @@ class _SeenGrade(NamedTuple):
 
 class _SeenCertificate(NamedTuple):
     is_revoked: bool
-    zero_reported_on: datetime | None
 
 
 @dataclass(slots=True)
@@ -90,6 +97,7 @@ class SeenStanding:
     grade: _SeenGrade | None = None
     certificate: _SeenCertificate | None = None
     has_paid: bool = False
+    zero_reported_for: timedelta | None = None
 
 
 @dataclass(slots=True)
@@ -99,6 +107,7 @@ class LockedStanding:
     grade: CourseRunGrade | None = None
     certificate: CourseRunCertificate | None = None
     has_paid: bool = False
+    zero_reported_for: timedelta | None = None
 
 
 def look_at_standings(course_run: CourseRun, users: Collection[int]) -> dict[int, SeenStanding]:
@@ -115,11 +124,12 @@ def look_at_standings(course_run: CourseRun, users: Collection[int]) -> dict[int
         rows = cursor.fetchall()
     return {
         user: SeenStanding(
-            _SeenGrade(*grade_and_certificate[:4]) if has_grade else None,
-            _SeenCertificate(*grade_and_certificate[4:]) if has_certificate else None,
+            _SeenGrade(*grade) if has_grade else None,
+            _SeenCertificate(is_revoked) if has_certificate else None,
             has_paid,
+            zero_reported_for,
         )
-        for user, has_grade, has_certificate, has_paid, *grade_and_certificate in rows
+        for user, has_grade, has_certificate, has_paid, *grade, zero_reported_for, is_revoked in rows
     }
 
 
@@ -135,9 +145,15 @@ def lock_standings(course_run: CourseRun, users: Collection[int]) -> dict[int, L
         standings[grade.user_id].grade = grade
     certificates = CourseRunCertificate.all_objects.filter(
         course_run=course_run, user__in=standings
+    ).annotate(
+        zero_reported_for=ExpressionWrapper(
+            Now() - F("zero_reported_on"), output_field=DurationField()
+        )
     )
     for certificate in certificates.select_for_update(of=("self",)).order_by("user_id"):
-        standings[certificate.user_id].certificate = certificate
+        standing = standings[certificate.user_id]
+        standing.certificate = certificate
+        standing.zero_reported_for = certificate.zero_reported_for
     without = [user for user, standing in standings.items() if standing.certificate is None]
     if without:
         # Locked too: who pays back at this moment comes after the certificate, or before it.

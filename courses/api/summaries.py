@@ -45,16 +45,6 @@ class GenerationSummary:
         return self.failed_learners + len(self.failed_runs)
 
     @property
-    def found_something_new(self) -> bool:
-        """Whether anything changed, or may change when the same is reported again."""
-        changes = (GradeOutcome.CREATED, GradeOutcome.UPDATED, GradeOutcome.HELD_BACK)
-        return (
-            any(self.grades[outcome] for outcome in changes)
-            or self.certificates[CertificateOutcome.CREATED] > 0
-            or self.certificates[CertificateOutcome.DELETED] > 0
-        )
-
-    @property
     def outcome(self) -> CertificateOutcome:
         """What came of the one learner it was about. Raises ValueError where there were others."""
         (outcome,) = self.certificates.elements()

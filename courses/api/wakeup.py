@@ -12,8 +12,9 @@ from kombu.exceptions import OperationalError
 log = logging.getLogger(__name__)
 
 TASK = "courses.tasks.process_certificate_requests"
-# Seconds a hint is of use: the periodic task comes round by itself.
-EXPIRES_AFTER = 30
+# Seconds after which a hint that no worker took is thrown away: so long that the worker's clock may be
+# hours off. A hint too many costs a few statements.
+EXPIRES_AFTER = 86_400
 
 
 def wake_worker() -> None:

@@ -54,6 +54,8 @@ class PeriodicTasks:
     def run_due(self) -> None:
         """Run what is due by now."""
         for entry in self._entries:
+            # A run of the future: the clock was set back, and nothing is known of the last run.
+            entry.last_run = min(entry.last_run, current_app.now())
             if entry.schedule.is_due(entry.last_run).is_due:
                 entry.last_run = current_app.now()
                 # A task that fails is logged by Celery, and comes again.

@@ -3,10 +3,9 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-import time_machine
 from django.utils import timezone
 
-from courses.conftest import Enrolls, has_certificate
+from courses.conftest import Enrolls, has_certificate, travel
 from courses.factories import CertificateRequestFactory
 from courses.management.periodic import PeriodicTasks
 from courses.models import CertificateRequest, CourseRun
@@ -20,12 +19,12 @@ MORNING = datetime(2026, 5, 4, 3, 10, tzinfo=UTC)
 @pytest.fixture
 def periodic() -> PeriodicTasks:
     """The work of a process that was started in the morning."""
-    with time_machine.travel(MORNING, tick=False):
+    with travel(MORNING):
         return PeriodicTasks(without=process_certificate_requests.name)
 
 
 def run_at(periodic: PeriodicTasks, moment: datetime) -> None:
-    with time_machine.travel(moment, tick=False):
+    with travel(moment):
         periodic.run_due()
 
 
@@ -45,6 +44,20 @@ def test_the_sweep_comes_at_the_full_hour_and_once(
     late = enrolled(run)
     run_at(periodic, MORNING + timedelta(minutes=52))
     assert not has_certificate(late, run)
+
+
+def test_a_clock_that_is_set_back_stops_nothing(
+    periodic: PeriodicTasks, run: CourseRun, enrolled: Enrolls
+):
+    CourseRun.objects.update(is_self_paced=True, certificate_available_date=None)
+    run_at(periodic, MORNING + timedelta(days=400))
+    dana = enrolled(run)
+
+    run_at(periodic, MORNING)
+    assert not has_certificate(dana, run)
+
+    run_at(periodic, MORNING + timedelta(minutes=51))
+    assert has_certificate(dana, run)
 
 
 def test_settled_requests_are_pruned_once_a_day(periodic: PeriodicTasks):

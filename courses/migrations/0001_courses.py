@@ -4,8 +4,8 @@ import uuid
 
 import django.core.serializers.json
 import django.db.models.deletion
+import django.db.models.functions.datetime
 import django.db.models.manager
-import django.utils.timezone
 from django.conf import settings
 from django.db import migrations, models
 
@@ -110,7 +110,9 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "issue_date",
-                    models.DateTimeField(blank=True, default=django.utils.timezone.now, null=True),
+                    models.DateTimeField(
+                        blank=True, db_default=django.db.models.functions.datetime.Now(), null=True
+                    ),
                 ),
                 (
                     "zero_reported_on",

@@ -60,20 +60,6 @@ class Migration(migrations.Migration):
                 ),
                 ("error_text", models.CharField(blank=True, default="", max_length=255)),
                 (
-                    "quiet_since",
-                    models.DateTimeField(
-                        blank=True, help_text="Since when sweeps have found nothing new.", null=True
-                    ),
-                ),
-                (
-                    "next_sweep_on",
-                    models.DateTimeField(
-                        blank=True,
-                        help_text="Until when the periodic task lets the run rest; empty where it does not.",
-                        null=True,
-                    ),
-                ),
-                (
                     "lease",
                     models.UUIDField(
                         blank=True,
@@ -92,14 +78,6 @@ class Migration(migrations.Migration):
                 on_delete=django.db.models.deletion.CASCADE,
                 related_name="sweep",
                 to="courses.courserun",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="courserunsweep",
-            index=models.Index(
-                condition=models.Q(("lease__isnull", False)),
-                fields=["leased_until"],
-                name="courses_sweep_leased",
             ),
         ),
         migrations.AddConstraint(

@@ -5,7 +5,7 @@ import uuid
 from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from courses.models.course import CourseRun
 from users.base_models import TimestampedModel
@@ -15,7 +15,7 @@ class IssuedCertificateManager(models.Manager["CourseRunCertificate"]):
     """Shows the certificates that are valid now: not revoked, and issued by now."""
 
     def get_queryset(self) -> models.QuerySet["CourseRunCertificate"]:
-        return super().get_queryset().filter(is_revoked=False, issue_date__lte=timezone.now())
+        return super().get_queryset().filter(is_revoked=False, issue_date__lte=Now())
 
 
 class CourseRunCertificate(TimestampedModel):
@@ -35,7 +35,7 @@ class CourseRunCertificate(TimestampedModel):
     is_revoked = models.BooleanField(
         default=False, help_text="Only an administrator revokes a certificate, or gives it back."
     )
-    issue_date = models.DateTimeField(null=True, blank=True, default=timezone.now)
+    issue_date = models.DateTimeField(null=True, blank=True, db_default=Now())
     zero_reported_on = models.DateTimeField(
         null=True,
         blank=True,

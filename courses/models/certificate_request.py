@@ -2,7 +2,7 @@
 
 from django.conf import settings
 from django.db import models
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from courses.models.course import CourseRun
 from users.base_models import TimestampedModel
@@ -64,9 +64,9 @@ class CertificateRequest(TimestampedModel):
     ignores_pause = models.BooleanField(
         db_default=False, help_text="An administrator's replay does not wait for a pause to end."
     )
-    last_delivered_on = models.DateTimeField(default=timezone.now)
+    last_delivered_on = models.DateTimeField(db_default=Now())
     last_attempt_on = models.DateTimeField(null=True, blank=True)
-    next_attempt_on = models.DateTimeField(default=timezone.now)
+    next_attempt_on = models.DateTimeField(db_default=Now())
     failing_since = models.DateTimeField(
         null=True, blank=True, help_text="Since when Open edX could not tell."
     )

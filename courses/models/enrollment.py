@@ -32,13 +32,7 @@ class CourseRunEnrollment(TimestampedModel):
         # The unique constraint's index begins with the user.
         db_index=False,
     )
-    run = models.ForeignKey(
-        CourseRun,
-        on_delete=models.CASCADE,
-        related_name="enrollments",
-        # The index below begins with the run.
-        db_index=False,
-    )
+    run = models.ForeignKey(CourseRun, on_delete=models.CASCADE, related_name="enrollments")
     enrollment_mode = models.CharField(
         max_length=ENROLLMENT_MODE_MAX_LENGTH, default=EDX_ENROLLMENT_AUDIT_MODE
     )
@@ -61,10 +55,6 @@ class CourseRunEnrollment(TimestampedModel):
             models.UniqueConstraint(
                 fields=["user", "run"], name="courses_courserunenrollment_user_run_unique"
             )
-        ]
-        indexes = [
-            # The periodic task asks of each run whether anybody's enrollment has changed since.
-            models.Index(fields=["run", "updated_on"], name="courses_enrollment_run_updated")
         ]
 
     def __str__(self) -> str:

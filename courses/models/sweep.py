@@ -34,14 +34,6 @@ class CourseRunSweep(TimestampedModel):
         max_length=32, blank=True, default="", help_text="Why it broke off, in one word."
     )
     error_text = models.CharField(max_length=ERROR_TEXT_MAX_LENGTH, blank=True, default="")
-    quiet_since = models.DateTimeField(
-        null=True, blank=True, help_text="Since when sweeps have found nothing new."
-    )
-    next_sweep_on = models.DateTimeField(
-        null=True,
-        blank=True,
-        help_text="Until when the periodic task lets the run rest; empty where it does not.",
-    )
     lease = models.UUIDField(
         null=True, blank=True, editable=False, help_text="Names whoever sweeps it now."
     )
@@ -59,14 +51,6 @@ class CourseRunSweep(TimestampedModel):
                 | models.Q(started_on__isnull=False, finished_on__isnull=False),
                 name="courses_courserunsweep_times",
             ),
-        ]
-        indexes = [
-            # Few runs are swept at once, and each claim counts those.
-            models.Index(
-                fields=["leased_until"],
-                condition=models.Q(lease__isnull=False),
-                name="courses_sweep_leased",
-            )
         ]
 
     def __str__(self) -> str:

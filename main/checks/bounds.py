@@ -18,9 +18,6 @@ BOUNDS: Final[dict[str, tuple[float, float | None]]] = {
     "CERTIFICATE_REQUEST_LEASE": (0, _DAY_SECONDS),
     "CERTIFICATE_REQUEST_RETENTION_IN_DAYS": (1, _CENTURY_DAYS),
     "CERTIFICATE_SWEEP_LEASE": (0, _DAY_SECONDS),
-    "CERTIFICATE_SWEEP_REST_MAX_IN_HOURS": (0, 24 * _CENTURY_DAYS),
-    # Without a place to sweep nothing is ever swept.
-    "CERTIFICATE_SWEEPS_AT_ONCE": (1, None),
     # With none at all every event is left to a worker.
     "CERTIFICATE_WEBHOOK_WAITING_MAX": (0, None),
     "DATABASE_LOCK_TIMEOUT": (0, _DAY_SECONDS),

@@ -11,7 +11,7 @@ from courses.concurrent_indexes import RepeatableAddIndexConcurrently
 class Migration(migrations.Migration):
     atomic = False
 
-    dependencies = [("courses", "0004_enrollment_changes")]
+    dependencies = [("courses", "0003_sweeps")]
 
     operations = [
         RepeatableAddIndexConcurrently(
