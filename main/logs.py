@@ -175,7 +175,7 @@ class NotOfOneTask(logging.Filter):
 
 
 # Errors in connecting hold the server's address and its reason, and no row.
-_TELL_OF_CONNECTIONS = ("psycopg.pool",)
+_TELL_OF_CONNECTIONS = ("main.database.pool",)
 # Django's request; and what a formatter of somebody else's leaves behind in a record.
 _NOT_FIELDS = frozenset({"request", "message", "asctime"})
 _WHO_AND_WHERE = [structlog.stdlib.add_log_level, structlog.stdlib.add_logger_name]
