@@ -1,13 +1,15 @@
 # One command each: `make demo` shows it, `make test` proves it, `make serve` keeps it running.
 # A fresh machine needs Python 3.11, make and git; everything else comes into .venv, but the tests'
-# Chromium (`make browser`).
+# Chromium (`make browser`) and PgBouncer (`make pgbouncer`).
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 # Linters and type checkers load the settings and touch no database.
 NO_DATABASE := DEBUG=True DATABASE_URL=postgres://nobody@localhost/none
+# Seconds to wait for another apt-get.
+APT_GET := --quiet --yes -o Acquire::Retries=3 -o DPkg::Lock::Timeout=120
 
-.PHONY: help setup demo serve chaos pressure bench test browser audit lint lock
+.PHONY: help setup demo serve chaos pressure bench test browser pgbouncer audit lint lock
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,11 +39,18 @@ pressure: setup ## Measure what a slow or silent Open edX costs the others, in a
 bench: setup ## Measure sweeps and the webhook for half an hour, and write docs/performance.md
 	$(BIN)/python -m benchmarks --write docs/performance.md
 
-test: setup browser lint ## Run every check and every test; without a browser where NO_BROWSER=1
+test: setup browser pgbouncer lint ## Run every check and every test; without a browser where NO_BROWSER=1
 	$(BIN)/python -m pytest -W error --strict-markers --strict-config --numprocesses 4 --cov --cov-report=term
 
 browser: setup ## Fetch a Chromium for the tests, where the machine has none
 	@$(BIN)/python -m browser
+
+pgbouncer: ## Install PgBouncer for the tests, as root by apt-get; without it they leave it out
+	@command -v pgbouncer >/dev/null || test -x /usr/sbin/pgbouncer || { \
+	  echo "No PgBouncer here: apt-get installs it, if we are root." >&2; \
+	  test "$$(id -u)" = 0 && apt-get $(APT_GET) update >/dev/null && \
+	  DEBIAN_FRONTEND=noninteractive apt-get $(APT_GET) install --no-install-recommends pgbouncer >/dev/null; \
+	} || echo "The tests leave PgBouncer out." >&2
 
 audit: setup ## Ask the vulnerability service of PyPI about every pinned package; needs the internet
 	@# Strict: a package that the service does not know fails, and is not passed over.

@@ -13,7 +13,7 @@ from importlinter.contracts.layers import LayersContract
 TEST_MODULES = (
     *("_test", ".conftest", "factories"),
     # How the tests start programs of production, and kill them.
-    *("main.crash_steps", "main.processes", "main.standstill"),
+    *("main.crash_steps", "main.pgbouncer", "main.processes", "main.standstill"),
     # What the log's test plays, and how it reads what was written.
     *("main.leak_stage", "main.leak_webhooks", "main.leak_work", "main.log_reading"),
 )

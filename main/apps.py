@@ -1,7 +1,7 @@
 from django.apps import AppConfig
 from django.core.checks import Tags, register
 
-from main.checks import ALL
+from main.checks import ALL, check_database
 
 
 class MainConfig(AppConfig):
@@ -12,3 +12,4 @@ class MainConfig(AppConfig):
     def ready(self) -> None:
         for check in ALL:
             register(check, Tags.compatibility)
+        register(check_database, Tags.database)

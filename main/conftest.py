@@ -115,6 +115,22 @@ def learners(run: CourseRun, openedx: SimulatedOpenEdx) -> list[User]:
     return learners
 
 
+def execute(*statements: str) -> None:
+    """Execute statements that have no parameters."""
+    with connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+
+
+@pytest.fixture
+def role(transactional_db: None) -> Iterator[str]:
+    """A role that may what the tests' own may, with the password "secret" and no settings."""
+    name = f"mitxonline_of_{connection.settings_dict['NAME']}"
+    execute(f"CREATE ROLE {name} LOGIN PASSWORD 'secret' IN ROLE CURRENT_USER")
+    yield name
+    execute(f"DROP ROLE {name}")
+
+
 def is_all_settled() -> bool:
     """Whether no request is open."""
     return not CertificateRequest.objects.filter(status=CertificateRequest.Status.OPEN).exists()

@@ -18,7 +18,7 @@ from courses.models import (
 from main.deployment_test import read_env_example, read_variables
 
 FOLDER = settings.BASE_DIR
-PAGES = ["architecture.md", "deployment.md", "mitxonline.md", "scaling.md"]
+PAGES = ["architecture.md", "deployment.md", "mitxonline.md", "pgbouncer.md", "scaling.md"]
 PATH = re.compile(r"[\w.-]+/(?:[\w.-]+/?)*")
 SETTING = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
 TABLE = re.compile(r"(?:users|openedx|courses)_\w+")

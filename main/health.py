@@ -7,7 +7,7 @@ import logging
 import threading
 from concurrent.futures import wait
 from http import HTTPStatus
-from typing import Final
+from typing import Any, ClassVar, Final
 
 from celery import current_app
 from django.conf import settings
@@ -36,7 +36,10 @@ NO_ANSWER: Final = "no answer"
 
 
 class Broker(HealthCheck):
-    """The broker takes connections."""
+    """The broker takes messages: one that is full, or a read-only replica, takes connections alone."""
+
+    # Of which no worker reads.
+    queue: ClassVar = "mitxonline.readiness"
 
     def run(self) -> None:
         options = {
@@ -47,6 +50,16 @@ class Broker(HealthCheck):
             connect_timeout=BROKER_PATIENCE_SECONDS, transport_options=options
         ) as broker:
             broker.connect()
+            try:
+                self._send(broker.default_channel)
+            except broker.channel_errors as error:
+                raise ServiceReturnedUnexpectedResult("takes no messages") from error
+
+    def _send(self, channel: Any) -> None:
+        # Declared, since RabbitMQ drops what it has no queue for.
+        channel.queue_declare(queue=self.queue, durable=True, auto_delete=False)
+        channel.basic_publish(channel.prepare_message(""), exchange="", routing_key=self.queue)
+        channel.queue_purge(queue=self.queue)
 
 
 class Database(HealthCheck):

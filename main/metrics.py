@@ -16,11 +16,11 @@ from prometheus_client import (
     generate_latest,
 )
 from prometheus_client.metrics_core import Metric
-from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from courses.metrics import Figures, describe
 from main.impatience import SharedQuestion
+from main.metric_files import SharedCounts
 from openedx.event_outcomes import OUTCOMES
 from openedx.metrics import INSTRUMENTS, show_from_zero
 from openedx.patience import patience_of
@@ -65,7 +65,7 @@ _figures: Final = _FiguresCollector()
 def metrics(request: HttpRequest) -> HttpResponse:
     """Answer what all processes have counted, and what the database says, as Prometheus reads it.
 
-    Also where the database does not answer. Whoever asks needs METRICS_TOKEN; without one set there
+    Also if the database does not answer, or METRICS_DIR is of no use. Whoever asks needs METRICS_TOKEN; without one set there
     is no such page, but in development it is open to all.
     """
     if not settings.METRICS_TOKEN:
@@ -97,7 +97,7 @@ def _shows_token(request: HttpRequest) -> bool:
 def _read() -> bytes:
     registry = CollectorRegistry()
     if settings.METRICS_DIR:
-        MultiProcessCollector(registry, settings.METRICS_DIR)
+        registry.register(SharedCounts(settings.METRICS_DIR))
     else:
         registry.register(INSTRUMENTS)
     registry.register(_figures)

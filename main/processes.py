@@ -134,13 +134,18 @@ class Programs:
         for program in self._started:
             program.kill()
 
-    def start_web_server(self, **environment: str) -> WebServer:
-        """Serve the site by a small granian, and return once it answers."""
+    def start_web_server(self, *, stderr: int = subprocess.STDOUT, **environment: str) -> WebServer:
+        """Serve the site by a small granian, and return once it answers.
+
+        Args:
+            stderr: a descriptor for what it says on standard error.
+        """
         port = find_free_port()
         program = self._start(
             *("granian", "--interface", "wsgi", "main.wsgi:application", "--port", str(port)),
             *("--workers", "1", "--blocking-threads", "16"),
             environment=environment,
+            stderr=stderr,
         )
         server = self._serving(program, port)
         server.wait_until_it_answers()
@@ -189,7 +194,9 @@ class Programs:
     def _serving(self, program: Program, port: int) -> WebServer:
         return WebServer(program.process, program.log, f"http://127.0.0.1:{port}", self.token)
 
-    def _start(self, *command: str, environment: Mapping[str, str]) -> Program:
+    def _start(
+        self, *command: str, environment: Mapping[str, str], stderr: int = subprocess.STDOUT
+    ) -> Program:
         log = self._folder / f"{len(self._started)}-{command[0]}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
@@ -202,7 +209,7 @@ class Programs:
                 },
                 stdin=subprocess.DEVNULL,
                 stdout=output,
-                stderr=subprocess.STDOUT,
+                stderr=stderr,
                 process_group=0,
             )
         program = Program(process, log)

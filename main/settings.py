@@ -115,6 +115,9 @@ CELERY_TASK_ROUTES = {
     "courses.tasks.sweep_course_run": {"queue": "sweeps"},
 }
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+# A message that is no task, or a broker that is full or read-only, ends no worker.
+CELERY_WORKER_CONSUMER = "main.worker_consumer:TaskConsumer"
+CELERY_BROKER_CHANNEL_ERROR_RETRY = True
 # No message expires: the worker's clock would judge that by beat's, and a pass that finds nothing to do
 # costs a few statements.
 CELERY_BEAT_SCHEDULE = {
@@ -147,6 +150,8 @@ DATABASE_URL = env.str("DATABASE_URL", default="")
 DATABASE_POOL_SIZE = env.int("DATABASE_POOL_SIZE", default=10)
 # Seconds. Less than a webhook waits for the database: what is locked is the learner's affair alone.
 DATABASE_LOCK_TIMEOUT = env.float("DATABASE_LOCK_TIMEOUT", default=1.0)
+# Whether the URL is PgBouncer's, in whatever mode: see docs/pgbouncer.md.
+DATABASE_BEHIND_PGBOUNCER = env.bool("DATABASE_BEHIND_PGBOUNCER", default=False)
 if not DATABASE_URL and not DEBUG:
     raise ImproperlyConfigured(
         "DATABASE_URL is not set. Set it to a PostgreSQL server, "
@@ -157,6 +162,7 @@ DATABASES = configure_databases(
     DATABASE_URL or embedded_postgres.ensure_running(BASE_DIR / ".postgres"),
     pool_size=DATABASE_POOL_SIZE,
     lock_timeout=DATABASE_LOCK_TIMEOUT,
+    behind_pgbouncer=DATABASE_BEHIND_PGBOUNCER,
 )
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

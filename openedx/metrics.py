@@ -7,7 +7,6 @@ import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
 from typing import Final, Literal
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -56,6 +55,12 @@ _QUESTION_ERRORS: Final = Counter(
     ["question", "error"],
     registry=INSTRUMENTS,
 )
+_LINES_DROPPED: Final = Counter(
+    "mitxonline_certificate_log_lines_dropped_total",
+    "Lines of the log that were dropped, since nobody read standard error.",
+    ["level"],
+    registry=INSTRUMENTS,
+)
 #: What a question can come to, besides an answer.
 QUESTION_ERRORS: Final = tuple(
     error.code
@@ -99,6 +104,12 @@ def counted_question(question: Question) -> Iterator[None]:
                 _QUESTION_ERRORS.labels(question, error_code).inc()
 
 
+def count_dropped_line(level: str) -> None:
+    """Count a line of the log, of this level, that nobody read. Never raises."""
+    with _costing_nothing_but_the_count():
+        _LINES_DROPPED.labels(level).inc()
+
+
 def show_from_zero(outcomes: Mapping[Webhook, Iterable[str]]) -> None:
     """Show what has not been counted yet as 0: Prometheus sees a first one only as one more than 0.
 
@@ -109,12 +120,15 @@ def show_from_zero(outcomes: Mapping[Webhook, Iterable[str]]) -> None:
         for webhook, words in outcomes.items():
             _EVENT_SECONDS.labels(webhook)
             for outcome in words:
-                _EVENTS.labels(webhook, outcome)
+                # With nothing added it is written down, and the log told if it can't be.
+                _EVENTS.labels(webhook, outcome).inc(0)
         questions: tuple[Question, ...] = ("grade", "page")
         for question in questions:
             _QUESTION_SECONDS.labels(question)
             for code in QUESTION_ERRORS:
                 _QUESTION_ERRORS.labels(question, code)
+        for level in ("debug", "info", "warning", "error", "critical"):
+            _LINES_DROPPED.labels(level)
 
 
 @contextmanager
@@ -125,6 +139,11 @@ def _costing_nothing_but_the_count() -> Iterator[None]:
         _tell_once(type(error).__name__)
 
 
-@cache
+_told: Final[set[str]] = set()
+
+
 def _tell_once(error: str) -> None:
-    log.error("metrics are not counted in this process", extra={"error": error})
+    if error not in _told:
+        # Before it is told: a line of the log that is dropped is counted, too.
+        _told.add(error)
+        log.error("metrics are not counted in this process", extra={"error": error})

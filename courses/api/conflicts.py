@@ -7,7 +7,7 @@ from typing import ParamSpec, TypeVar
 from django.db import Error as DatabaseFailure
 from django.db import IntegrityError, InterfaceError, OperationalError, connection
 
-from courses.sqlstates import AWAY, CONTENTION
+from courses.sqlstates import AWAY
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -45,11 +45,6 @@ def is_no_fault_of_ours(error: DatabaseFailure) -> bool:
     """Return whether the database's state explains the error: it is away, read-only, or locked."""
     state = _cause(error, "sqlstate") or ""
     return isinstance(error, OperationalError | InterfaceError) or state.startswith(AWAY)
-
-
-def is_contention(error: DatabaseFailure) -> bool:
-    """Return whether somebody else was in the way for too long: a lock, or a deadlock."""
-    return _cause(error, "sqlstate") in CONTENTION
 
 
 def let_lost_connection_go() -> None:

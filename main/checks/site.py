@@ -68,8 +68,9 @@ def _look_at_metrics() -> Iterator[CheckMessage]:
             id="main.E013",
         )
     if settings.METRICS_DIR and not is_usable(settings.METRICS_DIR):
-        yield Error(
-            "METRICS_DIR is not a folder that this process can write to.",
+        # No error: counting is not worth a program that does not start.
+        yield CheckWarning(
+            "METRICS_DIR is not a folder that this process can write to: nothing is counted.",
             hint="Make it before the programs start, for the user they run as.",
-            id="main.E014",
+            id="main.W008",
         )

@@ -2,12 +2,17 @@
 
 from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
+from django.db import DEFAULT_DB_ALIAS
+
+from main.checks.database import check_database
 
 
 def refuse_what_can_not_work() -> None:
     """Raise ImproperlyConfigured, naming all of it, where a check finds an error.
 
-    manage.py asks the checks before each command; a program that is started without it must too.
+    manage.py asks the checks before each command; a program that is started without it must too. The
+    database is looked at if it answers within a moment.
     """
-    if serious := [check for check in run_checks() if check.is_serious()]:
+    found = [*run_checks(), *check_database(None, databases=[DEFAULT_DB_ALIAS])]
+    if serious := [check for check in found if check.is_serious()]:
         raise ImproperlyConfigured("\n".join(map(str, serious)))

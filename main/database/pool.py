@@ -6,6 +6,7 @@ and no back-off. Each caller who finds no connection begins to connect, and hear
 fails; so the first caller after the database is back is served.
 """
 
+import logging
 import os
 import select
 import threading
@@ -20,6 +21,8 @@ from psycopg.pq import TransactionStatus
 
 from main.database.connection import Connection
 from openedx.patience import left_for_connection, patience_of
+
+log = logging.getLogger(__name__)
 
 # Seconds. A connection that was used a moment ago is handed out without a question.
 FRESH_SECONDS: Final = 1.0
@@ -83,6 +86,7 @@ class Pool:
         self._made_after = 0.0
         #: When the attempt began that failed last, and how it failed.
         self._failed_since, self._failure = 0.0, Exception()
+        self._told = ""
 
     def open(self) -> None:
         """Do nothing: a connection is made when it is wanted."""
@@ -177,12 +181,14 @@ class Pool:
             # Where Django's backend gives it back.
             connection._pool = self
         except Exception as error:  # noqa: BLE001 - raised where the connection is waited for
+            self._tell(error)
             with self._changed:
                 self._attempts.discard(attempt)
                 if attempt.began > self._failed_since:
                     self._failed_since, self._failure = attempt.began, error
                 self._changed.notify_all()
             return
+        self._told = ""
         with self._changed:
             self._attempts.discard(attempt)
             is_wanted = not self._is_closed and self._lent + len(self._idle) < self._size
@@ -191,6 +197,13 @@ class Pool:
             self._changed.notify()
         if not is_wanted:
             connection.close()
+
+    def _tell(self, error: Exception) -> None:
+        """Log why there is no connection, once for each reason in a row: each caller logs its failure."""
+        if str(error) != self._told:
+            self._told = str(error)
+            # What libpq and the server say holds the server's address and the role, and no row.
+            log.error("no connection to the database: %s", error)
 
 
 def _has_something_to_say(connection: Connection) -> bool:

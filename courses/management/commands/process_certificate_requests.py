@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DEFAULT_DB_ALIAS, close_old_connections
 from django.db import Error as DatabaseFailure
-from django.db import close_old_connections
 
 from courses.api import count_requests, process_requests
 from courses.api.conflicts import describe_failure
@@ -50,6 +50,10 @@ class Command(BaseCommand):
             "worker and beat would: for a site without a broker.",
         )
         add_progress_argument(parser)
+
+    def get_check_kwargs(self, options: dict[str, Any]) -> Any:
+        """Have the database looked at as well: it is a worker that starts."""
+        return {"databases": [DEFAULT_DB_ALIAS]}
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["watch"]:

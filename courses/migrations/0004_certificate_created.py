@@ -3,8 +3,9 @@
 Made while the table is in use: certificates are as many as learners are, and webhooks write to them.
 """
 
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
+
+from courses.concurrent_indexes import RepeatableAddIndexConcurrently
 
 
 class Migration(migrations.Migration):
@@ -13,7 +14,7 @@ class Migration(migrations.Migration):
     dependencies = [("courses", "0003_sweeps")]
 
     operations = [
-        AddIndexConcurrently(
+        RepeatableAddIndexConcurrently(
             model_name="courseruncertificate",
             index=models.Index(fields=["created_on"], name="courses_certificate_created"),
         ),
