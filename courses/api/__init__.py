@@ -1,7 +1,6 @@
 """What other apps may ask of courses."""
 
 from courses.api.certificates import (
-    find_certificate,
     get_certificate_grade_eligible_runs,
     manage_course_run_certificate_access,
     process_course_run_grade_certificate,
@@ -28,7 +27,6 @@ __all__ = [
     "count_requests",
     "create_local_enrollment",
     "ensure_course_run_grade",
-    "find_certificate",
     "generate_course_run_certificates",
     "get_certificate_grade_eligible_runs",
     "get_runs_to_sweep",

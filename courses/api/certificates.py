@@ -50,11 +50,6 @@ def are_certificates_due(course_run: CourseRun, now: datetime) -> bool:
     return available is not None and available <= now
 
 
-def find_certificate(user: User, course_run: CourseRun) -> CourseRunCertificate | None:
-    """Return the learner's certificate of the run, revoked or not, None where there is none."""
-    return CourseRunCertificate.all_objects.filter(user=user, course_run=course_run).first()
-
-
 def process_course_run_grade_certificate(
     course_run_grade: CourseRunGrade, should_force_create: bool = False
 ) -> tuple[CourseRunCertificate | None, bool, bool]:

@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from courses.api.bulk import insert_certificates, insert_grades, update_grades
+from courses.api.payments import find_late_payments
 from courses.api.rules import CertificateOutcome, GradeOutcome, Verdict, ZeroNote
 from courses.api.standings import Standing, lock_standings, look_at_standings
 from courses.models import (
@@ -88,9 +89,11 @@ def carry_out(course_run: CourseRun, users: Collection[int], judge: Judge) -> di
                 for user, standing in standings.items()
             }
             written = _write(course_run, judged)
-        _log(course_run, {user: found.verdict for user, found in written.items()})
+        verdicts = {user: found.verdict for user, found in written.items()}
+        _log(course_run, verdicts)
         # Now, or at the end of the caller's transaction.
         transaction.on_commit(partial(_announce, _created(written)))
+        transaction.on_commit(partial(find_late_payments, course_run.pk, verdicts))
         done |= written
         pending = [user for user in pending if user not in written]
     return done

@@ -4,6 +4,7 @@ Who claims a request writes a lease into it. What the holder writes afterwards c
 lease is still in the row: who died, or was too slow, has nothing more to say.
 """
 
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -16,6 +17,7 @@ from django.db.models.functions import Now
 from courses.api.backoff import longest_wait
 from courses.api.clock import has_come
 from courses.models import CertificateRequest, CourseRun
+from openedx.constants import EDX_ENROLLMENTS_PAID_MODES
 from users.models import User
 
 Status = CertificateRequest.Status
@@ -61,6 +63,35 @@ ON CONFLICT (user_id, course_run_id) WHERE status = 'open' DO UPDATE SET
     )
 RETURNING *
 """
+# Learners who have passed already, and have paid since: as if their events had come now.
+_ACCEPT_PAYMENTS = """
+INSERT INTO courses_certificaterequest AS held (
+    user_id, course_run_id, created_on, updated_on, last_delivered_on, next_attempt_on
+)
+SELECT enrollment.user_id, enrollment.run_id, now, now, now, now
+FROM courses_courserunenrollment AS enrollment
+JOIN courses_courserungrade AS grade
+    ON grade.user_id = enrollment.user_id AND grade.course_run_id = enrollment.run_id
+CROSS JOIN (SELECT statement_timestamp()) AS clock (now)
+WHERE enrollment.run_id = %(course_run)s
+AND enrollment.user_id = ANY(%(users)s)
+AND enrollment.active
+AND enrollment.enrollment_mode = ANY(%(paid_modes)s)
+AND grade.passed
+AND grade.grade <> 0
+AND NOT EXISTS (
+    SELECT FROM courses_courseruncertificate AS certificate
+    WHERE certificate.user_id = enrollment.user_id
+    AND certificate.course_run_id = enrollment.run_id
+)
+ORDER BY enrollment.user_id
+ON CONFLICT (user_id, course_run_id) WHERE status = 'open' DO UPDATE SET
+    updated_on = EXCLUDED.updated_on,
+    last_delivered_on = EXCLUDED.last_delivered_on,
+    next_attempt_on = EXCLUDED.next_attempt_on,
+    deliveries = held.deliveries + 1,
+    not_passed_answers = 0
+"""
 # Sent as one, and without parameters, so that it is one transaction and one wait. Its keys are
 # nobody's, and another for each connection: nobody waits for anybody. The foreign keys are looked at
 # when it is committed, and the row is gone by then.
@@ -103,6 +134,27 @@ def accept_request(
         request.user, request.course_run = user, course_run
         return request
     return None
+
+
+def accept_payments(course_run: int, users: Collection[int]) -> int:
+    """Hold, as if an event had come, each learner who has paid and passed and has no certificate.
+
+    One statement. Returns how many are held. A revoked certificate is one.
+
+    Args:
+        course_run: the run's key.
+        users: the learners' ids.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _ACCEPT_PAYMENTS,
+            {
+                "course_run": course_run,
+                "users": list(users),
+                "paid_modes": EDX_ENROLLMENTS_PAID_MODES,
+            },
+        )
+        return int(cursor.rowcount)
 
 
 def try_to_hold() -> None:
