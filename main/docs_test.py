@@ -16,6 +16,7 @@ from courses.models import (
     CourseRunGrade,
 )
 from main.deployment_test import read_env_example, read_variables
+from openedx.models import OpenEdxUser
 
 FOLDER = settings.BASE_DIR
 PAGES = ["architecture.md", "deployment.md", "mitxonline.md", "pgbouncer.md", "scaling.md"]
@@ -68,7 +69,8 @@ def test_each_table_constraint_and_index_that_a_document_names_exists(page: str)
 
 
 def test_each_index_on_a_table_of_mitx_onlines_is_named_where_it_moves():
-    tables = [Course, CourseRun, CourseRunEnrollment, CourseRunGrade, CourseRunCertificate]
+    courses = [Course, CourseRun, CourseRunEnrollment, CourseRunGrade, CourseRunCertificate]
+    tables = [*courses, OpenEdxUser]
     indexes = {index.name for table in tables for index in table._meta.indexes}
 
     assert indexes - set(read_words("mitxonline.md")) == set()

@@ -120,7 +120,10 @@ def _read_bad_news(body: bytes) -> dict[str, object]:
 
 
 def read_only_grade(answer: object, course_id: str, username: str) -> EdxGrade:
-    """Return the one grade in the answer, which is this learner's in this course."""
+    """Return the one grade in the answer, which is this learner's in this course.
+
+    Open edX (on MySQL) tells usernames apart without regard to case, and answers its own spelling.
+    """
     if not isinstance(answer, list):
         raise OpenEdxNonsense("Open edX answered a learner's grade without a list.")
     if len(answer) != 1:
@@ -128,7 +131,8 @@ def read_only_grade(answer: object, course_id: str, username: str) -> EdxGrade:
     grade = parse_grade(answer[0], course_id=course_id)
     if isinstance(grade, RefusedGrade):
         raise UnusableGrade(f"Open edX's grade of the learner is refused: {grade.reason}.")
-    if grade.username != username:
+    # Not casefold(), which takes letters for each other that are not one letter in another case.
+    if grade.username.lower() != username.lower():
         raise UnusableGrade("Open edX answered the grade of another learner.")
     return grade
 

@@ -10,10 +10,10 @@ from functools import lru_cache
 from typing import Any, Final, Protocol, Self
 
 from django.conf import settings
-from django.db import connections
+from django.db import connection, connections
 
 from openedx.client import GradeRecords, OpenEdxClient, OpenEdxClientSettings
-from openedx.exceptions import NoEdxUsername
+from openedx.exceptions import NoEdxUsername, UnusableGrade
 from openedx.grades import EdxGrade, RefusedGrade
 from openedx.models import OpenEdxUser
 from openedx.read_ahead import read_ahead
@@ -22,6 +22,17 @@ from users.models import User
 
 # How often somebody who waits for a page shows that they still do.
 ALIVE_SECONDS: Final = 5.0
+
+# LOWER() on both sides, in the database: that is what the index holds. Python's rules for case
+# differ, and under UPPER() a dotless i is an i.
+_IN_ANOTHER_CASE: Final = """
+    SELECT asked.username, min(account.user_id)
+    FROM unnest(%s::text[]) AS asked (username)
+    JOIN openedx_openedxuser AS account
+        ON LOWER(account.edx_username) = LOWER(asked.username)
+    GROUP BY asked.username
+    HAVING count(*) = 1
+"""
 
 
 class HasCoursewareId(Protocol):
@@ -84,10 +95,11 @@ def fetch_grade_pages(
     worked on, and a page or a grade that fails is asked for again, up to three times. Another has a
     page asked for when it is wanted, and within the time of one question.
 
-    One query finds the users of a page. While Open edX is waited for, the thread holds no database
-    connection. Raises OpenEdxError where Open edX could not tell, for one user also where its
-    grade is refused (UnusableGrade) or the user has no username there (NoEdxUsername); CannotAsk if
-    we could not ask.
+    One query finds the users of a page, and one more those whom Open edX spells in another case.
+    While Open edX is waited for, the thread holds no database connection. Raises OpenEdxError if
+    Open edX could not tell; for one user also if the grade is refused or may be another account's
+    (UnusableGrade), or if the user has no username there (NoEdxUsername); CannotAsk if we could not
+    ask.
 
     Args:
         course_run: the run.
@@ -102,6 +114,9 @@ def fetch_grade_pages(
             raise NoEdxUsername("The learner has no username on Open edX.")
         with waiting():
             grade = _client().fetch_grade(course_run.courseware_id, edx_username, patient=patient)
+        is_exact = grade.username == edx_username
+        if not is_exact and _find_user_ids({grade.username}).get(grade.username) != user.pk:
+            raise UnusableGrade("The username as Open edX spells it may be another account's here.")
         yield GradePage([(grade, user.pk)], [], is_of_one_learner=True)
         return
     course_id = course_run.courseware_id
@@ -139,10 +154,7 @@ def _fetch_when_wanted(course_id: str) -> Generator[GradeRecords, None, None]:
 
 
 def _with_user_ids(records: GradeRecords) -> GradePage:
-    accounts = OpenEdxUser.objects.filter(
-        edx_username__in={record.username for record in records if record.username}
-    )
-    user_ids = dict(accounts.values_list("edx_username", "user_id"))
+    user_ids = _find_user_ids({record.username for record in records if record.username})
     graded, refused, strangers = [], [], 0
     for record in records:
         user_id = user_ids.get(record.username)
@@ -155,6 +167,23 @@ def _with_user_ids(records: GradeRecords) -> GradePage:
     return GradePage(graded, refused, strangers)
 
 
+def _find_user_ids(usernames: set[str]) -> dict[str | None, int]:
+    """Return whose each of Open edX's usernames is; those of strangers are left out.
+
+    Open edX (on MySQL) tells usernames apart without regard to case, and answers its own spelling.
+    An account of exactly that spelling is meant before any other. Accounts that differ from each
+    other in case alone, none of them exact, can't be told apart: the username is a stranger's.
+    """
+    accounts = OpenEdxUser.objects.filter(edx_username__in=usernames)
+    user_ids = dict(accounts.values_list("edx_username", "user_id"))
+    strangers = usernames - user_ids.keys()
+    if strangers:
+        with connection.cursor() as cursor:
+            cursor.execute(_IN_ANOTHER_CASE, [list(strangers)])
+            user_ids |= dict(cursor.fetchall())
+    return user_ids
+
+
 @contextmanager
 def waiting() -> Iterator[None]:
     """Wait for somebody else in the block, and hold nothing meanwhile: no connection, no turn.
@@ -162,9 +191,9 @@ def waiting() -> Iterator[None]:
     A hundred waiting webhooks would otherwise take all of PostgreSQL's connections. Inside a
     transaction a connection can't be given back: callers keep their transactions short of here.
     """
-    for connection in connections.all(initialized_only=True):
-        if not connection.in_atomic_block:
-            connection.close()
+    for opened in connections.all(initialized_only=True):
+        if not opened.in_atomic_block:
+            opened.close()
     with webhook_turn_given_up():
         yield
 

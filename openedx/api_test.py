@@ -117,14 +117,6 @@ class TestAllLearners:
         assert (page.refused, page.strangers) == ([], 1)
         assert [user for _, user in get_edx_grades_with_users(RUN)] == [alice]
 
-    def test_a_name_in_another_case_is_a_stranger(self, openedx: SimulatedOpenEdx):
-        UserFactory.create(openedx_user__edx_username="alice")
-        openedx.enroll(RUN.courseware_id, "Alice", passed=True, percent=0.9)
-
-        (page,) = fetch_grade_pages(RUN)
-
-        assert page == GradePage(graded=[], refused=[], strangers=1)
-
     def test_a_refused_grade_comes_with_its_user_and_its_reason(
         self, openedx: SimulatedOpenEdx, settings: Settings
     ):
@@ -192,6 +184,80 @@ class TestAllLearners:
         assert [next(pairs)[1], next(pairs)[1]] == cast[:2]
         with pytest.raises(OpenEdxUnreachable):
             next(pairs)
+
+
+@pytest.mark.django_db
+class TestUsernamesInAnotherCase:
+    @pytest.mark.parametrize(
+        ("ours", "theirs"), [("Anna", "anna"), ("anna", "ANNA"), ("Émile", "émile")]
+    )
+    def test_the_learner_is_found_on_a_page_and_alone(
+        self, openedx: SimulatedOpenEdx, ours: str, theirs: str
+    ):
+        openedx.enroll(RUN.courseware_id, theirs, passed=True, percent=0.9)
+        anna = UserFactory.create(openedx_user__edx_username=ours)
+
+        pairs = [*get_edx_grades_with_users(RUN), *get_edx_grades_with_users(RUN, anna)]
+
+        assert [(grade.username, user) for grade, user in pairs] == [(theirs, anna)] * 2
+
+    @pytest.mark.parametrize(
+        ("ours", "theirs"),
+        [("mike", "m\u0131ke"), ("m\u0131ke", "MIKE"), ("strasse", "straße"), ("jose", "josé")],
+    )
+    def test_letters_that_only_resemble_each_other_are_others(
+        self, openedx: SimulatedOpenEdx, ours: str, theirs: str
+    ):
+        openedx.enroll(RUN.courseware_id, theirs, passed=True, percent=0.9)
+        UserFactory.create(openedx_user__edx_username=ours)
+
+        assert list(fetch_grade_pages(RUN)) == [GradePage([], [], strangers=1)]
+
+    def test_only_a_page_with_strangers_costs_one_query_more(
+        self, openedx: SimulatedOpenEdx, django_assert_num_queries: DjangoAssertNumQueries
+    ):
+        cast = [enroll(openedx, username) for username in ("alice", "bob", "carol", "dana")]
+        for user in cast[2:]:
+            user.openedx_users.update(edx_username=user.edx_username.title())
+        openedx.enroll(RUN.courseware_id, "mallory", passed=True, percent=0.9)
+
+        with django_assert_num_queries(1 + 2 + 2):
+            pages = list(fetch_grade_pages(RUN))
+
+        found = [[user_id for _, user_id in page.graded] for page in pages]
+        assert found == [[cast[0].pk, cast[1].pk], [cast[2].pk, cast[3].pk], []]
+        assert [page.strangers for page in pages] == [0, 0, 1]
+
+    def test_an_account_of_exactly_this_name_is_meant_before_another(
+        self, openedx: SimulatedOpenEdx
+    ):
+        other = UserFactory.create(openedx_user__edx_username="Anna")
+        anna = enroll(openedx, "anna")
+
+        (page,) = fetch_grade_pages(RUN)
+
+        assert [user_id for _, user_id in page.graded] == [anna.pk]
+        with pytest.raises(UnusableGrade, match="may be another account's"):
+            list(fetch_grade_pages(RUN, other))
+
+    def test_two_accounts_none_of_them_exact_cannot_be_told_apart(self, openedx: SimulatedOpenEdx):
+        openedx.enroll(RUN.courseware_id, "anna", passed=True, percent=0.9)
+        accounts = [
+            UserFactory.create(openedx_user__edx_username=username) for username in ("Anna", "ANNA")
+        ]
+
+        assert list(fetch_grade_pages(RUN)) == [GradePage([], [], strangers=1)]
+        for user in accounts:
+            with pytest.raises(UnusableGrade, match="may be another account's"):
+                list(fetch_grade_pages(RUN, user))
+
+    def test_a_refused_grade_comes_with_its_user(self, openedx: SimulatedOpenEdx):
+        openedx.enroll(RUN.courseware_id, "anna", passed=True, percent=2.5)
+        anna = UserFactory.create(openedx_user__edx_username="Anna")
+
+        (page,) = fetch_grade_pages(RUN)
+
+        assert page.refused == [("percent is out of range", anna.pk)]
 
 
 @pytest.mark.django_db

@@ -45,6 +45,16 @@ class TestCreated:
         grade = CourseRunGrade.objects.get(user=dana, course_run=run)
         assert (grade.grade, grade.letter_grade, grade.passed) == (0.91, "A", True)
 
+    def test_a_learner_whom_open_edx_spells_in_another_case_gets_it_too(
+        self, run: CourseRun, dana: User, openedx: SimulatedOpenEdx, tell: Tell
+    ):
+        openedx.enroll(run.courseware_id, "Dana.X+Y", passed=True, percent=0.91)
+
+        response = tell(dana, run)
+
+        assert answered(response) == {"certificate_status": "created"}
+        assert openedx.requests[0].username == "dana.x+y"
+
     def test_the_request_is_held_until_it_is_settled_as_created(
         self, run: CourseRun, dana: User, openedx: SimulatedOpenEdx, tell: Tell
     ):

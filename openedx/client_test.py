@@ -112,13 +112,20 @@ class TestWhatIsAsked:
 
 
 class TestWhichAnswerIsTheGrade:
+    @pytest.mark.parametrize("username", ["alice", "Alice", "ALICE"])
+    def test_the_username_may_come_in_another_case(self, client: OpenEdxClient, username: str):
+        alices = client.fetch_grade(COURSE_ID, username)
+
+        assert (alices.username, alices.percent) == ("alice", 0.85)
+
     @pytest.mark.parametrize(
         "answer",
         [
             pytest.param([], id="an empty list"),
             pytest.param([grade(), grade()], id="two grades"),
             pytest.param([grade(username="bob")], id="another learner's"),
-            pytest.param([grade(username="Alice")], id="another learner's, by case"),
+            pytest.param([grade(username="al\u0131ce")], id="another learner's, by a dotless i"),
+            pytest.param([grade(username="alicé")], id="another learner's, by an accent"),
             pytest.param([grade(course_id=OTHER_COURSE_ID)], id="another course's"),
             pytest.param([grade(username="bob"), grade()], id="another learner's before it"),
             pytest.param([grade(username=None)], id="nobody's"),

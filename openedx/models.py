@@ -2,6 +2,7 @@
 
 from django.conf import settings
 from django.db import models
+from django.db.models.functions import Lower
 
 from openedx.constants import EDX_USERNAME_MAX_LENGTH, PLATFORM_EDX
 from users.base_models import TimestampedModel
@@ -31,6 +32,8 @@ class OpenEdxUser(TimestampedModel):
 
     class Meta:
         verbose_name = "Open edX user"
+        # Open edX answers usernames in a case of its own. Not unique: that is for Open edX to say.
+        indexes = [models.Index(Lower("edx_username"), name="openedx_edx_username_lower")]
         constraints = [
             models.UniqueConstraint(
                 fields=["user", "platform"], name="openedx_openedxuser_user_platform_unique"

@@ -1,4 +1,4 @@
-"""How PostgreSQL finds what a webhook looks up, asked by EXPLAIN with full tables."""
+"""How PostgreSQL finds what a webhook or a page looks up, asked by EXPLAIN with full tables."""
 
 import re
 
@@ -8,6 +8,7 @@ from django.test.utils import CaptureQueriesContext
 
 from courses.factories import CourseRunEnrollmentFactory, CourseRunFactory
 from courses.models import CourseRun
+from openedx.api import fetch_grade_pages
 from openedx.conftest import Knock
 from openedx.simulator import SimulatedOpenEdx
 from users.factories import UserFactory
@@ -102,6 +103,22 @@ def test_every_look_up_of_a_webhook_is_an_index_scan(
     assert not [plan for plan in plans if SCANNED.search(plan)]
     for index in ("users_user_email_lower_unique", "courses_certificaterequest_one_open"):
         assert any(index in plan for plan in plans), plans
+
+
+def test_learners_whom_open_edx_spells_in_another_case_are_found_by_an_index_scan(
+    full_run: CourseRun, openedx: SimulatedOpenEdx
+):
+    for number in range(1, 101):
+        openedx.enroll(full_run.courseware_id, f"USER-{number}", passed=True, percent=0.9)
+
+    with CaptureQueriesContext(connection) as statements:
+        (page,) = fetch_grade_pages(full_run)
+
+    assert (len(page.graded), page.strangers) == (100, 0)
+    plans = [plan_of(query["sql"]) for query in statements.captured_queries]
+    assert len(plans) == 2
+    assert not [plan for plan in plans if SCANNED.search(plan)]
+    assert "openedx_edx_username_lower" in plans[1]
 
 
 def plan_of(statement: str) -> str:

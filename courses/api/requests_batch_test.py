@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db.models.functions import Upper
 
 from courses.api import process_requests
 from courses.api.pause import find_pause
@@ -76,6 +77,17 @@ class TestPages:
         assert openedx.request_count <= 20
         assert set(CertificateRequest.objects.values_list("status", flat=True)) == {"created"}
         assert CourseRunCertificate.objects.count() == 1000
+
+    def test_learners_whom_open_edx_spells_in_another_case_are_on_them_too(
+        self, run: CourseRun, requested: Class, openedx: SimulatedOpenEdx
+    ):
+        requested(20)
+        OpenEdxUser.objects.update(edx_username=Upper("edx_username"))
+
+        summary = process_requests()
+
+        assert summary.settled == {"created": 20}
+        assert openedx.request_count == 1
 
     def test_nobody_else_of_the_run_gets_a_grade_or_a_certificate(
         self, run: CourseRun, requested: Class, enrolled: Enrolls, openedx: SimulatedOpenEdx

@@ -70,7 +70,11 @@ class Page:
 
 
 class SimulatedCourse:
-    """A course run. Reading a page costs the page's size, however many learners there are."""
+    """A course run. Reading a page costs the page's size, however many learners there are.
+
+    As Open edX on MySQL it finds a learner by the username in any case, and answers its own
+    spelling.
+    """
 
     def __init__(self, course_id: str, learners: Iterable[Learner] = ()) -> None:
         self.course_id = course_id
@@ -87,18 +91,16 @@ class SimulatedCourse:
 
     def find_learner(self, username: str) -> Learner | None:
         """Return the learner, enrolled or not, or None."""
-        return self._learners.get(username)
+        return self._learners.get(username.lower())
 
     def put(self, learner: Learner) -> None:
         """Add the learner, or replace the one of that username, who keeps the place in the pages."""
+        key = learner.username.lower()
         with self._lock:
-            before = self._learners.get(learner.username)
+            before = self._learners.get(key)
             was_enrolled = before is not None and before.enrolled
-            place = (
-                self._positions.setdefault(learner.username, len(self._positions)),
-                learner.username,
-            )
-            self._learners[learner.username] = learner
+            place = (self._positions.setdefault(key, len(self._positions)), key)
+            self._learners[key] = learner
             if learner.enrolled and not was_enrolled:
                 insort(self._enrolled, place)
             elif was_enrolled and not learner.enrolled:
@@ -110,7 +112,7 @@ class SimulatedCourse:
         identity = {name: fields[name] for name in fields if name in IDENTITY_FIELDS}
         own = {name: fields[name] for name in fields if name not in IDENTITY_FIELDS}
         with self._lock:
-            learner = self._learners.get(username)
+            learner = self.find_learner(username)
             if learner is None:
                 raise UnknownLearnerError(f"{self.course_id} has no learner {username!r}.")
             changed = replace(learner, **{"record": NOT_GIVEN, **own})
@@ -131,7 +133,7 @@ class SimulatedCourse:
             places = self._enrolled[start:end]
             return Page(
                 number=-(-start // size) + 1,
-                learners=[self._learners[username] for _, username in places],
+                learners=[self._learners[key] for _, key in places],
                 first_position=places[0][0] if places else 0,
                 last_position=places[-1][0] if places else 0,
                 has_previous=start > 0 and bool(places),
@@ -141,7 +143,7 @@ class SimulatedCourse:
     def enrolled_learners(self) -> list[Learner]:
         """Return every learner with an active enrollment: the whole course, for old releases."""
         with self._lock:
-            return [self._learners[username] for _, username in self._enrolled]
+            return [self._learners[key] for _, key in self._enrolled]
 
 
 class Courses:
@@ -159,7 +161,7 @@ class Courses:
     @property
     def learner_count(self) -> int:
         """How many people there are; one who learns in two courses counts once."""
-        return len({learner.username for course in self for learner in course})
+        return len({learner.username.lower() for course in self for learner in course})
 
     def find_course(self, course_id: str) -> SimulatedCourse | None:
         """Return the course, or None."""

@@ -64,11 +64,11 @@ class _Reader:
         for index, item in enumerate(self._list(fields.get("learners", []), f"{place}.learners")):
             learner_place = f"{place}.learners[{index}]"
             learner = self._learner(item, learner_place)
-            if learner.username in learners:
+            if learner.username.lower() in learners:
                 raise self._error(
                     f"{learner_place}.username", f"{learner.username!r} is there twice"
                 )
-            learners[learner.username] = learner
+            learners[learner.username.lower()] = learner
         return SimulatedCourse(course_id, learners.values())
 
     def _learner(self, content: object, place: str) -> Learner:

@@ -136,6 +136,11 @@ def test_a_learner_of_two_courses_counts_once(tmp_path):
             "courses[0].learners[1].username: 'a' is there twice",
             id="learner-twice",
         ),
+        pytest.param(
+            '{"courses": [{"course_id": "c", "learners": [{"username": "a"}, {"username": "A"}]}]}',
+            "courses[0].learners[1].username: 'A' is there twice",
+            id="learner-twice-in-two-cases",
+        ),
     ],
 )
 def test_a_malformed_file_is_refused_with_its_name_and_the_place(tmp_path, text, place):

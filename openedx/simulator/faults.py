@@ -131,7 +131,7 @@ class Fault:
     def meets(self, *, username: str | None, page_number: int | None) -> bool:
         """Whether this fault is for the answer to such a question (``count`` aside)."""
         if self.username is not None:
-            return username == self.username
+            return username is not None and username.lower() == self.username.lower()
         if self.page is not None:
             return page_number == self.page
         return not self.pages_only or page_number is not None

@@ -39,6 +39,7 @@ def statuses(openedx, *queries):
         ("page:1", [200, 200, 503]),
         ("page:2", [200, 200, 200]),
         ("username:bob", [200, 503, 200]),
+        ("username:Bob", [200, 503, 200]),
     ],
 )
 def test_a_fault_meets_only_the_answers_it_is_for(openedx, place, expected):

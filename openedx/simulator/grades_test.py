@@ -70,6 +70,21 @@ def test_a_question_for_one_learner_is_answered_with_a_list_of_one_grade(openedx
     ]
 
 
+def test_a_learner_is_found_in_any_case_and_answered_in_the_spelling_of_open_edx(openedx):
+    openedx.set_grade("course-v1:MITx+8.01+2026", "ALICE", percent=0.5)
+
+    (grade,) = ask(openedx, "course-v1:MITx+8.01+2026", username="Alice").json()
+
+    assert (grade["username"], grade["percent"]) == ("alice", 0.5)
+
+
+def test_a_learner_enrolled_again_in_another_case_is_the_same_one(openedx):
+    openedx.enroll(COURSE_ID, "LEARNER-3")
+
+    assert "learner-3" in usernames(ask(openedx).json())
+    assert "LEARNER-3" not in [name for page in read_pages(openedx) for name in usernames(page)]
+
+
 def test_the_pages_joined_are_all_enrolled_learners_whose_grade_can_be_computed(openedx):
     pages = read_pages(openedx)
 
