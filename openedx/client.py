@@ -131,7 +131,7 @@ class OpenEdxClient:
                 where the caller has given up, and the page's last error is raised then.
         """
         size = self._settings.page_size
-        walk = PageWalk(self._grades_url(course_id), size)
+        walk = PageWalk(self._grades_url(course_id), size, course_id)
 
         def ask(deadline: Deadline) -> tuple[list[object], object]:
             return read_page(self._get(walk.address, None, deadline, at_most=ANSWER_MAX))

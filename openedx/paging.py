@@ -1,5 +1,6 @@
 """The way through a course's pages: where the next one is, and how many learners it may hold."""
 
+import logging
 import re
 from collections.abc import Iterable
 from typing import Final
@@ -13,7 +14,11 @@ SMALLEST_PAGE: Final = 10
 GOOD_PAGES: Final = 10
 # After so many pages in a row without a learner who was not on one before, there are no more.
 BARREN_PAGES: Final = 50
+# Characters. A host's name has 253 at most.
+_HOST_MAX: Final = 260
 _PAGE_SIZE: Final = re.compile(r"(?<![^&])page_size=[^&]*")
+
+log = logging.getLogger(__name__)
 
 
 class PageWalk:
@@ -24,9 +29,9 @@ class PageWalk:
     enough have been good.
     """
 
-    def __init__(self, url: str, page_size: int) -> None:
+    def __init__(self, url: str, page_size: int, course_id: str) -> None:
         """Start at the first page of the course at `url`; no page will be larger than this."""
-        self._url = url
+        self._url, self._course_id = url, course_id
         self._query = f"page_size={page_size}"
         self._size = self._largest = page_size
         self._smallest = min(SMALLEST_PAGE, page_size)
@@ -34,6 +39,7 @@ class PageWalk:
         self._learners: set[int] = set()
         self._barren = 0
         self._seen: set[str] = set()
+        self._has_named_a_host = False
 
     @property
     def address(self) -> str:
@@ -59,25 +65,29 @@ class PageWalk:
 
         The pages of an Open edX that never come to an end would hold the sweep for ever.
         """
-        new = {hash(username) for username in usernames if username} - self._learners
+        # Open edX tells usernames apart without regard to case.
+        new = {hash(username.lower()) for username in usernames if username} - self._learners
         self._learners |= new
         self._barren = 0 if new else self._barren + 1
         if self._barren >= BARREN_PAGES:
             raise OpenEdxNonsense(f"{BARREN_PAGES} pages of Open edX told of nobody new.")
 
     def go_on(self, following: object) -> None:
-        """Move to where the page says that the next one is; raise OpenEdxNonsense where it can't.
+        """Move to where the page says that the next one is.
 
-        Open edX builds the address from the Host header it saw, with http where TLS ended before
-        it, and without what a proxy cut off the path. So nothing but the query is believed, and the
-        token goes where it went before. A host that is not ours is refused all the same: it is not
-        Open edX that answers.
+        Open edX builds the address from the Host header that it saw: behind a proxy often with an
+        inner name, another port, plain http or a shorter path. So only the query counts. Each page
+        is asked for at our own address, and the token goes to no other origin.
+
+        Raises OpenEdxNonsense if the page names no place, or one that it has named before.
         """
         if not isinstance(following, str):
             raise OpenEdxNonsense("Open edX's next page is not an address.")
-        ours, page = _split(self._url), _split(following)
-        if page.hostname != ours.hostname or _port(page) not in (_port(ours), None):
-            raise OpenEdxNonsense("Open edX's next page is on another origin.")
+        page = _split(following)
+        if not page.query:
+            # It would be the first page again.
+            raise OpenEdxNonsense("Open edX's next page has no query.")
+        self._name_foreign_host(page)
         # The same place at another size is the same place.
         place = _PAGE_SIZE.sub("", page.query)
         if place in self._seen:
@@ -90,11 +100,26 @@ class PageWalk:
             self._has_grown = self._size < self._largest
             self._size = min(self._size * 2, self._largest)
 
+    def _name_foreign_host(self, page: SplitResult) -> None:
+        """Log a host that is not ours, once in a walk: every page of the course names the same."""
+        ours = urlsplit(self._url)
+        is_ours = page.hostname == ours.hostname and _port(page) in (_port(ours), None)
+        if is_ours or page.hostname is None or self._has_named_a_host:
+            return
+        self._has_named_a_host = True
+        host = page.netloc.rpartition("@")[2]
+        log.warning(
+            "Open edX's next page is on another host",
+            extra={"course_id": self._course_id, "host": host[:_HOST_MAX]},
+        )
+
 
 def _split(address: str) -> SplitResult:
     try:
         parts = urlsplit(address)
         parts.port  # noqa: B018 - reading it is what checks it
+        # A lone surrogate can't be asked for.
+        address.encode()
     except ValueError as error:
         raise OpenEdxNonsense("Open edX's next page is not an address.") from error
     return parts

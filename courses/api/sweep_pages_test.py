@@ -28,7 +28,7 @@ from courses.models import (
     CourseRunGradeAudit,
 )
 from openedx.factories import OpenEdxUserFactory
-from openedx.simulator import SimulatedOpenEdx
+from openedx.simulator import Fault, SimulatedOpenEdx
 
 pytestmark = pytest.mark.django_db
 
@@ -131,6 +131,31 @@ class TestStatements:
 
         dates = dict(CourseRunGrade.objects.values_list("user", "updated_on"))
         assert dates == {dana.pk: first + timedelta(hours=1), other.pk: first}
+
+
+class TestPagesBehindAProxy:
+    @pytest.mark.parametrize("inner", ["http://lms.internal:8000", "http://127.0.0.1:1"])
+    def test_each_run_is_swept_to_its_end_with_one_warning_that_names_the_inner_host(
+        self,
+        enrolled: Enrolls,
+        openedx: SimulatedOpenEdx,
+        settings: Settings,
+        caplog: pytest.LogCaptureFixture,
+        inner: str,
+    ):
+        settings.EDX_API_PAGE_SIZE = 2
+        runs = CourseRunFactory.create_batch(2)
+        cast = [(enrolled(run), run) for run in runs for _ in range(5)]
+        openedx.set_fault(Fault("foreign-next", target=inner))
+
+        summary = generate_course_run_certificates()
+
+        assert (summary.pages, summary.failures) == (6, 0)
+        assert all(has_certificate(learner, run) for learner, run in cast)
+        warnings = [vars(line) for line in caplog.records if line.levelname == "WARNING"]
+        named = {(line["course_id"], line["host"]) for line in warnings}
+        assert len(warnings) == 2
+        assert named == {(run.courseware_id, inner.removeprefix("http://")) for run in runs}
 
 
 class TestAMixedPage:

@@ -3,7 +3,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from queue import Queue
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
@@ -275,10 +275,15 @@ def test_a_redirect_leads_the_same_question_elsewhere(openedx):
 
 
 def test_pages_can_claim_to_go_on_at_another_origin(openedx):
-    openedx.set_fault("foreign-next:https://evil.example.com")
+    openedx.set_fault("foreign-next:http://lms.internal:8000")
 
-    reply = ask(openedx).json()
+    first = ask(openedx, page_size=2).json()
+    cursor = parse_qs(urlsplit(first["next"]).query)["cursor"][0]
+    last = ask(openedx, page_size=2, cursor=cursor).json()
 
-    assert [grade["username"] for grade in reply["results"]] == ["alice", "bob", "carol"]
-    assert reply["next"].startswith(f"https://evil.example.com{PATH}?cursor=")
+    pages = [[grade["username"] for grade in page["results"]] for page in (first, last)]
+    assert pages == [["alice", "bob"], ["carol"]]
+    for link in (first["next"], last["previous"]):
+        assert link.startswith(f"http://lms.internal:8000{PATH}?page_size=2&cursor=")
+    assert last["next"] is None
     assert is_right(ask(openedx, username="alice"))

@@ -29,7 +29,7 @@ FAULT_WORDS: Final[Mapping[str, str]] = {
     "drip-body[:MS]": "the headers at once, the body one byte every so many milliseconds (200)",
     "delay[:MS]": "the right answer, after so many milliseconds (1000)",
     "redirect[:ORIGIN]": "a 302 to the same path at another origin (http://elsewhere.invalid)",
-    "foreign-next[:ORIGIN]": "right pages that claim to go on at another origin, for ever",
+    "foreign-next[:ORIGIN]": "the right answer, its links at another origin, as behind a proxy",
 }
 # To which answers: the words of ``Fault.parse``'s ``on``.
 FAULT_PLACES: Final = "all, pages, page:NUMBER or username:NAME"

@@ -54,10 +54,8 @@ class GradesApi:
         self._bare_list = bare_list
         self._page_size_cap = page_size_cap
 
-    def answer(
-        self, request: ReceivedRequest, *, origin: str, foreign_origin: str | None = None
-    ) -> Reply:
-        """Return the right answer; with ``foreign_origin`` every page claims to go on over there."""
+    def answer(self, request: ReceivedRequest, *, origin: str) -> Reply:
+        """Return the right answer; a page's links lead to the origin."""
         if request.course_id is None:
             return Reply.of_json({"detail": "Not found."}, 404)
         if refusal := self._refuse(request):
@@ -69,7 +67,7 @@ class GradesApi:
             return self._answer_one(course, request.username)
         if self._bare_list:
             return Reply.of_json(_grades_of(course, course.enrolled_learners()))
-        return self._answer_page(course, request, origin, foreign_origin)
+        return self._answer_page(course, request, origin)
 
     def page_number(self, request: ReceivedRequest) -> int | None:
         """Return which page a question is for, the first being 1; None when it is for no page."""
@@ -103,26 +101,20 @@ class GradesApi:
             "The user matching the requested username is not enrolled in this course",
         )
 
-    def _answer_page(
-        self,
-        course: SimulatedCourse,
-        request: ReceivedRequest,
-        origin: str,
-        foreign_origin: str | None,
-    ) -> Reply:
+    def _answer_page(self, course: SimulatedCourse, request: ReceivedRequest, origin: str) -> Reply:
         page = self._find_page(course, request)
         if page is None:
             return Reply.of_json({"detail": "Invalid cursor"}, 404)
 
-        def link(start: str, cursor: Cursor) -> str:
+        def link(cursor: Cursor) -> str:
             query = dict(request.query) | {"cursor": cursor.encode()}
-            return f"{start}{request.path}?{urlencode(query)}"
+            return f"{origin}{request.path}?{urlencode(query)}"
 
-        following = link(foreign_origin or origin, Cursor(page.last_position))
-        preceding = link(origin, Cursor(page.first_position, is_reverse=True))
+        following = link(Cursor(page.last_position))
+        preceding = link(Cursor(page.first_position, is_reverse=True))
         return Reply.of_json(
             {
-                "next": following if page.has_next or foreign_origin else None,
+                "next": following if page.has_next else None,
                 "previous": preceding if page.has_previous else None,
                 "results": _grades_of(course, page.learners),
             }

@@ -89,8 +89,7 @@ class RequestHandler(BaseHTTPRequestHandler):
         wrong = find_wrong_reply(fault, request.target)
         if wrong is not None:
             return self._send(wrong)
-        foreign_origin = fault.target if fault.word == "foreign-next" else None
-        right = self._right_reply(request, foreign_origin)
+        right = self._right_reply(request, fault.target if fault.word == "foreign-next" else None)
         if is_dripping:
             return self._drip(right, active)
         if fault.word == "truncated":
@@ -100,12 +99,10 @@ class RequestHandler(BaseHTTPRequestHandler):
             return self._send(with_repeated_key(right))
         return self._send(right)
 
-    def _right_reply(self, request: ReceivedRequest, foreign_origin: str | None = None) -> Reply:
+    def _right_reply(self, request: ReceivedRequest, origin: str | None = None) -> Reply:
         # Open edX builds its links from the Host header, whatever that says.
         host = request.headers.get("host") or self.server.authority
-        return self.server.site.grades.answer(
-            request, origin=f"http://{host}", foreign_origin=foreign_origin
-        )
+        return self.server.site.grades.answer(request, origin=origin or f"http://{host}")
 
     def _drip(self, reply: Reply, active: ActiveFault) -> str:
         head = reply.head(keep_alive=not self.close_connection)
