@@ -1,4 +1,4 @@
-"""How PostgreSQL finds what a webhook looks up, asked by EXPLAIN with full tables."""
+"""How PostgreSQL finds what webhooks and scrapes look up, asked by EXPLAIN with full tables."""
 
 import re
 
@@ -10,6 +10,7 @@ from courses.factories import CourseRunEnrollmentFactory, CourseRunFactory
 from courses.models import CourseRun
 from openedx.conftest import Knock
 from openedx.simulator import SimulatedOpenEdx
+from openedx.tokens import find_last_end
 from users.factories import UserFactory
 
 pytestmark = pytest.mark.django_db
@@ -102,6 +103,16 @@ def test_every_look_up_of_a_webhook_is_an_index_scan(
     assert not [plan for plan in plans if SCANNED.search(plan)]
     for index in ("users_user_email_lower_unique", "courses_certificaterequest_one_open"):
         assert any(index in plan for plan in plans), plans
+
+
+def test_the_last_token_is_found_by_the_few_who_are_staff(full_run: CourseRun, staff_token: str):
+    with CaptureQueriesContext(connection) as statements:
+        assert find_last_end()
+
+    (query,) = statements.captured_queries
+    plan = plan_of(query["sql"])
+    assert "users_user_staff" in plan
+    assert not SCANNED.search(plan), plan
 
 
 def plan_of(statement: str) -> str:
