@@ -122,7 +122,7 @@ class UsableFilter(admin.SimpleListFilter):
 class AccessTokenAdmin(SupportAdmin):
     """A token that opens the webhooks; to delete it is to withdraw it."""
 
-    list_display = ["user", "scope", "expires", "usable", "application", "created"]
+    list_display = ["user", "scope", "expires", "usable", "application"]
     list_select_related = ["user", "application"]
     list_filter = [UsableFilter]
     search_fields = ["user__email"]

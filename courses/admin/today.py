@@ -140,7 +140,7 @@ def describe_token(ends_on: datetime | None, now: datetime, links: Links) -> Sta
     day = f"{ends_on:%H:%M} on {ends_on.day} {ends_on:%B %Y}"
     if ends_on - now <= ENDS_SOON:
         details = [
-            f"From {day} on every event is refused.",
+            f"After {day} every event is refused.",
             "Add a new access token and give it to Open edX's plugin before.",
         ]
         return Statement("alert", f"The last token of the webhooks ends in {left}", details, link)

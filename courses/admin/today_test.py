@@ -377,7 +377,7 @@ class TestToken:
 
         found = text(admin_client)
 
-        assert "The last token of the webhooks ends in 21 days. From 12:30 on 23 March" in found
+        assert "The last token of the webhooks ends in 21 days. After 12:30 on 23 March" in found
         assert "Add a new access token and give it to Open edX's plugin before." in found
         link = page(admin_client).context["token"].link
         assert list(admin_client.get(link).context["cl"].result_list) == [last]
