@@ -22,6 +22,7 @@ from courses.api.figures import (
 )
 from courses.api.pause import find_pause
 from courses.models import OpenEdxPause
+from openedx.tokens import find_last_end
 
 _PREFIX = "mitxonline_certificate"
 _DAY = timedelta(days=1)
@@ -37,10 +38,12 @@ class Figures:
     settled: dict[str, int]
     pause: OpenEdxPause
     sweeps: SweepFigures
+    #: Until when a token opens the webhooks; None if none does now.
+    last_token_ends_on: datetime | None
 
     @classmethod
     def read(cls) -> Self:
-        """Read them, by five statements. Raises Django's database errors."""
+        """Read them, by six statements. Raises Django's database errors."""
         now = database_now()
         return cls(
             read_on=now,
@@ -48,6 +51,7 @@ class Figures:
             settled=count_settled(now - _DAY),
             pause=find_pause(),
             sweeps=read_sweep_figures(now),
+            last_token_ends_on=find_last_end(),
         )
 
 
@@ -59,6 +63,12 @@ def describe(figures: Figures | None) -> Iterator[Metric]:
     yield from _describe_requests(figures)
     yield from _describe_pause(figures.pause)
     yield from _describe_sweeps(figures.sweeps)
+    ends_on = figures.last_token_ends_on
+    yield _gauge(
+        "webhook_token_seconds_left",
+        "Until the last token ends that opens the webhooks; 0 without any.",
+        (ends_on - figures.read_on).total_seconds() if ends_on else 0.0,
+    )
 
 
 def _describe_requests(figures: Figures) -> Iterator[Metric]:

@@ -7,12 +7,14 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from oauth2_provider.models import AccessToken
 
 from courses.conftest import Clock
 from courses.factories import CourseRunFactory
 from courses.metrics import Figures, describe
 from courses.models import CertificateRequest, CourseRun, CourseRunSweep, OpenEdxPause
 from users.factories import UserFactory
+from users.models import User
 
 pytestmark = pytest.mark.django_db
 
@@ -38,6 +40,7 @@ def test_an_empty_site_says_so_in_zeros(clock: Clock):
     assert told["openedx_paused"] == told["openedx_failures_in_a_row"] == 0
     assert told["sweep_runs"] == told["sweep_certificates_created"] == 0
     assert told["requests_settled_last_dayfailed"] == 0
+    assert told["webhook_token_seconds_left"] == 0
     assert not [name for name in told if "timestamp" in name]
 
 
@@ -124,6 +127,21 @@ def test_the_sweeps_are_told_by_what_the_last_of_each_run_came_to(clock: Clock):
     assert told["sweep_last_finished_timestamp_seconds"] == now.timestamp()
 
 
+def test_the_token_that_ends_last_is_told_and_none_that_opens_nothing(
+    clock: Clock, staff_user: User
+):
+    now = timezone.now()
+    for user, days in [(staff_user, 3), (staff_user, 10), (UserFactory.create(), 100), (None, 100)]:
+        AccessToken.objects.create(
+            user=user, token=f"token-{user}-{days}", expires=now + timedelta(days=days)
+        )
+    before = read()["webhook_token_seconds_left"]
+
+    clock.shift(timedelta(days=10))
+
+    assert (before, read()["webhook_token_seconds_left"]) == (10 * 86_400, 0)
+
+
 def test_the_rows_are_never_read_one_by_one(clock: Clock):
     for _ in range(3):
         CertificateRequest.objects.create(user=UserFactory.create(), course_run=CourseRunFactory())
@@ -133,7 +151,7 @@ def test_the_rows_are_never_read_one_by_one(clock: Clock):
     ) as statements:
         read()
 
-    assert len(statements) == 5
+    assert len(statements) == 6
 
 
 def test_without_a_database_only_that_is_told():

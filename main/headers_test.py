@@ -198,6 +198,7 @@ PAGES_OF_THE_ADMIN = {
     "a new enrollment, with a search of its own": "/admin/courses/courserunenrollment/add/",
     "certificates": "/admin/courses/courseruncertificate/",
     "tokens": "/admin/oauth2_provider/accesstoken/",
+    "a new token": "/admin/oauth2_provider/accesstoken/add/",
     "a new application": "/admin/oauth2_provider/application/add/",
 }
 

@@ -1,6 +1,7 @@
 """Scenes of sweeps, held requests, and people at their work; for `leaks_test.py`."""
 
 import io
+import uuid
 from contextlib import suppress
 
 from django.core.management import CommandError, call_command
@@ -139,6 +140,9 @@ def administer(site: Site) -> None:
         assert site.client.get(address, follow=True).status_code in (200, 404)
     change = {"user": site.dana.pk, "course_run": site.run.pk, "grade": SET, "letter_grade": LETTER}
     site.client.post(f"/admin/courses/courserungrade/{grade.pk}/change/", change)
+    add = "/admin/oauth2_provider/accesstoken/add/"
+    form = {"user": site.staff.pk, "days": 7, "scopes": ["webhooks"], "form_id": uuid.uuid4()}
+    site.tokens["made in the admin"] = site.client.post(add, form).context["token"].shown_once
     with failing(ValueError(TEXT), at='"users_user"'):
         assert site.client.get(f"/admin/users/user/?q={site.dana.email}").status_code == 500
 

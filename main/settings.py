@@ -306,6 +306,8 @@ OAUTH2_PROVIDER: dict[str, Any] = {
     # Whoever wants a token for the webhooks says so.
     "DEFAULT_SCOPES": ["read", "write"],
     "ACCESS_TOKEN_EXPIRE_SECONDS": 36_000,
+    # In place of the toolkit's own, which lets nobody make a token.
+    "ACCESS_TOKEN_ADMIN_CLASS": "openedx.token_admin.AccessTokenAdmin",
     # RFC 9700, which the toolkit will follow by itself from its version 4 on.
     "ALLOWED_REDIRECT_URI_SCHEMES": ["https"],
     "REFRESH_TOKEN_REUSE_PROTECTION": True,

@@ -23,6 +23,7 @@ from courses.metrics import Figures, describe
 from courses.models import CourseRunSweep, OpenEdxPause
 from openedx.event_outcomes import OUTCOMES as EVENT_OUTCOMES
 from openedx.metrics import INSTRUMENTS, show_from_zero
+from openedx.tokens import ENDS_SOON
 
 DOCS = Path(django_settings.BASE_DIR) / "docs"
 JOB = "mitxonline-certificates"
@@ -66,6 +67,7 @@ def list_exported() -> Exported:
             last_finished_on=now,
             certificates_created=1,
         ),
+        last_token_ends_on=now,
     )
     return _by_name([*INSTRUMENTS.collect(), *describe(figures)])
 
@@ -147,6 +149,12 @@ def test_an_alert_says_how_bad_it_is_what_it_means_and_where_to_read_on(rule: di
     assert all(texts.values())
     assert texts["runbook"] == f"docs/operations.md#{rule['alert'].lower()}"
     assert re.fullmatch(r"[0-9]+[mh]", rule.get("for", "0m"))
+
+
+def test_the_alert_of_a_tokens_end_comes_as_early_as_the_other_warnings():
+    (rule,) = [rule for rule in ALERTS if rule["alert"] == "CertificateTokenEnds"]
+
+    assert rule["expr"].endswith(f" < {ENDS_SOON.days} * 86400")
 
 
 def test_the_page_for_operators_has_a_heading_for_each_alert_and_for_no_other():

@@ -1,4 +1,4 @@
-"""How PostgreSQL finds what a webhook or a page looks up, asked by EXPLAIN with full tables."""
+"""How PostgreSQL finds what webhooks and scrapes look up, asked by EXPLAIN with full tables."""
 
 import re
 
@@ -11,6 +11,7 @@ from courses.models import CourseRun
 from openedx.api import fetch_grade_pages
 from openedx.conftest import Knock
 from openedx.simulator import SimulatedOpenEdx
+from openedx.tokens import find_last_end
 from users.factories import UserFactory
 
 pytestmark = pytest.mark.django_db
@@ -119,6 +120,16 @@ def test_learners_whom_open_edx_spells_in_another_case_are_found_by_an_index_sca
     assert len(plans) == 2
     assert not [plan for plan in plans if SCANNED.search(plan)]
     assert "openedx_edx_username_lower" in plans[1]
+
+
+def test_the_last_token_is_found_by_the_few_who_are_staff(full_run: CourseRun, staff_token: str):
+    with CaptureQueriesContext(connection) as statements:
+        assert find_last_end()
+
+    (query,) = statements.captured_queries
+    plan = plan_of(query["sql"])
+    assert "users_user_staff" in plan
+    assert not SCANNED.search(plan), plan
 
 
 def plan_of(statement: str) -> str:

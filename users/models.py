@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.db import models
-from django.db.models import Value
+from django.db.models import Q, Value
 from django.db.models.functions import Lower
 
 from users.base_models import TimestampedModel
@@ -77,6 +77,8 @@ class User(TimestampedModel, AbstractBaseUser, PermissionsMixin):
                 violation_error_message="A user with this e-mail address exists.",
             )
         ]
+        # Each scrape asks for the tokens of the staff, who are few among a million.
+        indexes = [models.Index(fields=["id"], name="users_user_staff", condition=Q(is_staff=True))]
 
     def __str__(self) -> str:
         return self.username

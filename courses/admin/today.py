@@ -32,6 +32,7 @@ from courses.models import (
     CourseRunSweep,
     OpenEdxPause,
 )
+from openedx.tokens import ENDS_SOON, AccessToken, find_last_end
 
 HOURS: Final = 24
 DAYS: Final = 14
@@ -78,6 +79,7 @@ def read_today(links: Links) -> dict[str, Any]:
     return {
         "now": now,
         "openedx": describe_openedx(pause, now, links),
+        "token": describe_token(find_last_end(), now, links),
         "numbers": [describe_certificates(hours, links), *requests],
         "plots": [
             describe_plot(f"Settled in the last {HOURS} hours", hours, links),
@@ -126,6 +128,26 @@ def describe_openedx(pause: OpenEdxPause, now: datetime, links: Links) -> Statem
         return Statement("yes", "Open edX is up", ["No failure is known."], link)
     ended = f"Its last failures ended at {_moment(pause.updated_on, now, with_age=True)}."
     return Statement("yes", "Open edX is up", [ended], link)
+
+
+def describe_token(ends_on: datetime | None, now: datetime, links: Links) -> Statement:
+    """Return until when a token opens the webhooks, and what is to be done about it."""
+    link = links.to_list(AccessToken, usable="yes")
+    if ends_on is None:
+        details = [
+            "Every event is refused.",
+            "Add an access token and give it to Open edX's plugin.",
+        ]
+        return Statement("no", "No token opens the webhooks", details, link)
+    left = length_in_words(ends_on - now)
+    day = f"{ends_on:%H:%M} on {ends_on.day} {ends_on:%B %Y}"
+    if ends_on - now <= ENDS_SOON:
+        details = [
+            f"After {day} every event is refused.",
+            "Add a new access token and give it to Open edX's plugin before.",
+        ]
+        return Statement("alert", f"The last token of the webhooks ends in {left}", details, link)
+    return Statement("yes", "A token opens the webhooks", [f"Until {day}, for {left}."], link)
 
 
 def describe_certificates(hours: Plot, links: Links) -> Number:

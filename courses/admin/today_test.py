@@ -9,6 +9,7 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
+from oauth2_provider.models import AccessToken
 
 from courses.admin.today import FAILING_RUNS_SHOWN, Number
 from courses.conftest import Clock
@@ -86,6 +87,10 @@ def count_listed(client: Client, link: str) -> int:
 
 def settle(settled_on: datetime, status: str = "created", reason: str = "") -> CertificateRequest:
     return CertificateRequestFactory.create(status=status, reason=reason, settled_on=settled_on)
+
+
+def have_token(user: User, ends_on: datetime) -> AccessToken:
+    return AccessToken.objects.create(user=user, token=f"until {ends_on}", expires=ends_on)
 
 
 def grant(user: User, *models: str) -> None:
@@ -359,6 +364,41 @@ class TestOpenEdx:
         OpenEdxPauseFactory.create(next_probe_on=now + after)
 
         assert "The next probe is due: the worker makes it." in text(admin_client)
+
+
+class TestToken:
+    def test_it_lasts(self, admin_client: Client, staff_user: User, now: datetime):
+        have_token(staff_user, now + 340 * DAY)
+
+        found = text(admin_client)
+
+        assert "A token opens the webhooks. Until 12:30 on 5 February 2027, for 340 days." in found
+
+    def test_in_its_last_three_weeks_it_says_what_to_do(
+        self, admin_client: Client, staff_user: User, now: datetime
+    ):
+        have_token(staff_user, now - DAY)
+        last = have_token(staff_user, now + 21 * DAY)
+
+        found = text(admin_client)
+
+        assert "The last token of the webhooks ends in 21 days. After 12:30 on 23 March" in found
+        assert "Add a new access token and give it to Open edX's plugin before." in found
+        link = page(admin_client).context["token"].link
+        assert list(admin_client.get(link).context["cl"].result_list) == [last]
+
+    def test_when_the_last_has_ended_there_is_none(
+        self, admin_client: Client, staff_user: User, now: datetime
+    ):
+        have_token(staff_user, now)
+
+        assert "No token opens the webhooks. Every event is refused." in text(admin_client)
+
+    def test_who_may_not_see_tokens_has_no_link_to_them(self, client: Client, staff_user: User):
+        grant(staff_user, "certificaterequest")
+        client.force_login(staff_user)
+
+        assert page(client).context["token"].link is None
 
 
 class TestFailingRuns:
