@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.admin.options import InlineModelAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
@@ -97,6 +98,11 @@ class SupportAdmin(admin.ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 - as the framework calls it
         """Refuse it: certificates hang on these rows, and each has a way to be switched off."""
         return False
+
+    def log_changes(self, request: HttpRequest, rows: Iterable[Any], message: str) -> None:
+        """Note in the history of each row what was done, with one statement for all."""
+        user: Any = request.user
+        LogEntry.objects.log_actions(user.pk, rows, CHANGE, message)
 
     def find_rows(self, pasted: Pasted) -> Iterator[Q]:
         """Yield a condition for each part of a search that says something of these rows."""
