@@ -1,9 +1,13 @@
 """What holds for every list and every form of the admin, whatever it is of."""
 
+import logging
+import uuid
+
 import pytest
 from django.apps import apps
 from django.contrib import admin
 from django.db import connection
+from django.db.models import Model
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -154,39 +158,139 @@ def test_a_read_only_row_is_not_changed(admin_client, name):
     assert admin_client.post(page, {"is_revoked": "on", "reason": "none"}).status_code == 403
 
 
-@pytest.mark.parametrize(
-    "search",
-    [
-        "ANNA@example.com",
-        "anna@",
-        COURSE_ID,
-        "course-v1:MITx+6.00x",
-        f"anna@example.com {COURSE_ID}",
-    ],
-)
-@pytest.mark.parametrize("name", OF_A_LEARNER_IN_A_RUN)
-def test_a_row_is_found_by_address_and_course_id(admin_client, name, search):
-    factory, user, run = OF_A_LEARNER_IN_A_RUN[name]
-    row = factory.create(
-        **{f"{user}__email": "anna@example.com", f"{run}__courseware_id": COURSE_ID}
+FINDS_ANNA_IN_THE_RUN = [
+    "ANNA@example.com",
+    "anna@",
+    "Somebody else <anna@example.com>",
+    "\ufeff'anna@example.com';\u200b",
+    "anna-of",
+    "edx_anna",
+    "Díaz, anna",
+    COURSE_ID,
+    COURSE_ID.swapcase(),
+    "course-v1%3AMITx%2B6.00x%2B1T2026",
+    f"https://courses.example/courses/{COURSE_ID}/progress",
+    f"anna@example.com {COURSE_ID}",
+    f"Anna Díaz, {COURSE_ID}",
+]
+FINDS_NOTHING = [
+    "bert@example.com",
+    f"bert@example.com {COURSE_ID}",
+    f"Bert {COURSE_ID}",
+    "Anna Bert",
+    "nna",
+    "6.00x",
+    "m\u0131ke@example.com",
+    f"https://mitxonline.mit.edu/certificate/{uuid.UUID(int=0)}/",
+    "\ufeff ,;",
+    "%",
+    "_nna",
+    r"Anna\M",
+    "A.*a",
+    "word " * 100,
+    "a" * 10_000,
+]
+
+
+def found(client: Client, name: str, search: str) -> list[Model]:
+    return list(client.get(changelist(name), {"q": search}).context["cl"].result_list)
+
+
+@pytest.fixture
+def anna(db: None) -> User:
+    """The learner that is looked for, and others."""
+    for name in ("bert", "mike"):
+        UserFactory.create(username=name, email=f"{name}@example.com", name=name.capitalize())
+    return UserFactory.create(
+        username="anna-of-mitx",
+        email="anna@example.com",
+        name="Anna Maria Díaz",
+        openedx_user__edx_username="edx_anna",
     )
-    factory.create()
-
-    response = admin_client.get(changelist(f"courses_{name}"), {"q": search})
-
-    assert list(response.context["cl"].result_list) == [row]
 
 
-@pytest.mark.parametrize("search", ["bert@example.com", f"bert@example.com {COURSE_ID}", "6.00x"])
 @pytest.mark.parametrize("name", OF_A_LEARNER_IN_A_RUN)
-def test_a_row_is_not_found_by_what_is_not_its_own(admin_client, name, search):
+def test_a_row_is_found_by_what_is_pasted_of_its_learner_and_run(admin_client, anna, name):
     factory, user, run = OF_A_LEARNER_IN_A_RUN[name]
-    UserFactory.create(email="bert@example.com")
-    factory.create(**{f"{user}__email": "anna@example.com", f"{run}__courseware_id": COURSE_ID})
+    row = factory.create(**{user: anna, f"{run}__courseware_id": COURSE_ID})
+    longer = factory.create(
+        **{f"{user}__name": "Charles", f"{run}__courseware_id": f"{COURSE_ID}B"}
+    )
+    searches = [*FINDS_ANNA_IN_THE_RUN, *FINDS_NOTHING, "course-v1:mitx+6.00x"]
 
-    response = admin_client.get(changelist(f"courses_{name}"), {"q": search})
+    got = {search: found(admin_client, f"courses_{name}", search) for search in searches}
 
-    assert list(response.context["cl"].result_list) == []
+    assert got == {
+        **{search: [row] for search in FINDS_ANNA_IN_THE_RUN},
+        **{search: [] for search in FINDS_NOTHING},
+        "course-v1:mitx+6.00x": [longer, row],
+    }
+
+
+def ways_to_paste(certificate: uuid.UUID) -> list[str]:
+    return [
+        str(certificate),
+        certificate.hex.upper(),
+        f"https://mitxonline.mit.edu/certificate/{certificate}/?from=mail",
+        f"/certificate/{certificate}",
+        f"Anna's: <https://mitxonline.mit.edu/certificate/{certificate}/>,",
+    ]
+
+
+@pytest.mark.parametrize("name", ["users_user", *(f"courses_{n}" for n in OF_A_LEARNER_IN_A_RUN)])
+def test_a_row_is_found_by_the_certificate_of_its_learner_and_run(admin_client, anna, name):
+    run = CourseRunFactory.create()
+    # Another run of the same learner, and another learner of the same run.
+    seats = [(anna, run), (anna, CourseRunFactory.create()), (UserFactory.create(), run)]
+    if name == "users_user":
+        row = anna
+    else:
+        factory, user_path, run_path = OF_A_LEARNER_IN_A_RUN[name.removeprefix("courses_")]
+        row, *_ = [factory.create(**{user_path: user, run_path: its}) for user, its in seats]
+    if name == "courses_courseruncertificatedeletion":
+        certificate = row.certificate_uuid
+    elif name == "courses_courseruncertificate":
+        certificate = row.uuid
+    else:
+        certificate = CourseRunCertificateFactory.create(user=anna, course_run=run).uuid
+
+    got = {text: found(admin_client, name, text) for text in ways_to_paste(certificate)}
+
+    assert got == {text: [row] for text in got}
+
+
+@pytest.mark.parametrize("name", ["users_user", "courses_courserunenrollment"])
+def test_a_row_is_found_by_a_certificate_that_is_gone(admin_client, anna, name):
+    row = CourseRunEnrollmentFactory.create(user=anna)
+    gone = CourseRunCertificateDeletionFactory.create(user=anna, course_run=row.run)
+
+    got = found(admin_client, name, f"/certificate/{gone.certificate_uuid}/")
+
+    assert got == [anna if name == "users_user" else row]
+
+
+@pytest.mark.parametrize("name", ["courses_courserun", "courses_courserunsweep"])
+def test_a_run_is_found_by_any_part_of_its_id_however_it_is_pasted(admin_client, name):
+    sweep = CourseRunSweepFactory.create(course_run__courseware_id=COURSE_ID)
+    CourseRunSweepFactory.create()
+    row = sweep.course_run if name == "courses_courserun" else sweep
+    right = ["6.00X", "6.00x 1T2026", *(each for each in FINDS_ANNA_IN_THE_RUN if "course" in each)]
+    wrong = ["anna@example.com", str(uuid.UUID(int=0)), "\ufeff ,;", "%", "word " * 100]
+    right.remove(f"Anna Díaz, {COURSE_ID}")
+
+    got = {search: found(admin_client, name, search) for search in right + wrong}
+
+    assert got == {**{search: [row] for search in right}, **{search: [] for search in wrong}}
+
+
+def test_nothing_of_a_search_is_logged(admin_client, anna, caplog):
+    caplog.set_level(logging.DEBUG)
+
+    for name in FACTORIES.keys() - OF_ONE_ROW:
+        for search in ("Anna Maria <anna@example.com>", "anna-of-mitx", "Anna Maria", "\0anna"):
+            admin_client.get(changelist(name), {"q": search})
+
+    assert not [record for record in caplog.records if "anna" in str(vars(record)).lower()]
 
 
 @pytest.mark.parametrize("search", ["6.00x", "6.00X algorithms", "course-v1:MITx+6.00x"])

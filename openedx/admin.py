@@ -1,14 +1,20 @@
 """The admin of the accounts on Open edX, and their place on a user's page."""
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterator
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Q
 from django.http import HttpRequest
 
 from openedx.models import OpenEdxUser
-from users.admin import SupportAdmin, find_users, show_on_user_page
+from users.admin import (
+    FIND_LEARNER,
+    SupportAdmin,
+    find_users,
+    find_users_named,
+    show_on_user_page,
+)
+from users.pasted import Pasted
 
 
 @admin.register(OpenEdxUser)
@@ -31,7 +37,7 @@ class OpenEdxUserAdmin(SupportAdmin):
         ("edx_username", admin.EmptyFieldListFilter),
     ]
     search_fields = ["user__email"]
-    search_help_text = "An e-mail address, a username or one on Open edX, or how it starts."
+    search_help_text = FIND_LEARNER
     autocomplete_fields = ["user"]
     readonly_fields = ["created_on", "updated_on"]
 
@@ -42,8 +48,11 @@ class OpenEdxUserAdmin(SupportAdmin):
         readonly = [*super().get_readonly_fields(request, obj)]
         return [*readonly, "user", "platform"] if obj else readonly
 
-    def find_rows(self, word: str) -> Iterable[QuerySet[Any]]:
-        return [OpenEdxUser.objects.filter(user__in=find_users(word))]
+    def find_rows(self, pasted: Pasted) -> Iterator[Q]:
+        for uuid in pasted.uuids:
+            yield Q(user__in=find_users_named(uuid))
+        for users in find_users(pasted):
+            yield Q(user__in=users)
 
 
 @show_on_user_page

@@ -5,6 +5,7 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 
+from users.admin import FOUND_MAX
 from users.factories import UserFactory
 from users.models import User
 
@@ -55,25 +56,44 @@ def support_client(client: Client, support_person: User) -> Client:
         "edx_anna",
         "edx_",
         "anna anna@example.com",
+        "Somebody <anna@example.com>,",
+        "\u200banna@example.com;",
+        "Anna Maria",
+        "díaz, ANNA",
+        "(o'bri",
+        "smi",
+        "anna@example.com course-v1:MITx+6.00x+1T2026",
     ],
 )
-def test_a_learner_is_found_by_address_or_username(admin_client, search):
+def test_a_learner_is_found_by_address_username_or_name(admin_client, search):
     UserFactory.create(
         username="anna-of-mitx",
         email="anna@example.com",
+        name="Anna Maria Díaz-Smith (O'Brien)",
         openedx_user__edx_username="edx_anna",
     )
-    UserFactory.create(username="edxbert", email="bert@example.com")
+    UserFactory.create(username="edxbert", email="bert@example.com", name="Bert")
 
     assert found(admin_client, search) == ["anna-of-mitx"]
 
 
 @pytest.mark.parametrize(
-    "search", ["example.com", "%", "_nna", "anna bert", "m\u0131ke@example.com"]
+    "search",
+    [
+        "example.com",
+        "%",
+        "_nna",
+        "anna bert",
+        "nna",
+        ".*",
+        "m\u0131ke@example.com",
+        "course-v1:MITx+6.00x+1T2026",
+        ", ;",
+    ],
 )
 def test_other_words_find_nobody(admin_client, search):
     for name in ("anna", "bert", "mike"):
-        UserFactory.create(username=name, email=f"{name}@example.com")
+        UserFactory.create(username=name, email=f"{name}@example.com", name=name)
 
     assert found(admin_client, search) == []
 
@@ -83,6 +103,36 @@ def test_a_whole_address_means_its_owner_alone(admin_client):
     UserFactory.create(username="anna2", email="anna@example.com")
 
     assert found(admin_client, "anna@example.co") == ["anna"]
+
+
+def test_a_whole_address_is_not_the_start_of_another_username(admin_client):
+    UserFactory.create(username="anna", email="anna@example.co")
+    UserFactory.create(username="anna@example.com", email="other@example.com")
+
+    assert found(admin_client, "Anna <anna@example.co>") == ["anna"]
+
+
+@pytest.mark.parametrize("form", [str, str.upper, lambda text: text.replace("-", "")])
+def test_a_uuid_can_be_a_username(admin_client, form):
+    username = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
+    UserFactory.create(username=username)
+    UserFactory.create()
+
+    assert found(admin_client, form(username)) == [username]
+
+
+def test_of_a_name_that_very_many_have_the_newest_are_found(admin_client):
+    many = [
+        User(username=f"anna-{n}", email=f"anna-{n}@example.com", name="Anna Smith")
+        for n in range(FOUND_MAX + 1)
+    ]
+    User.objects.bulk_create(many)
+
+    listed = admin_client.get(USERS, {"q": "smith anna"}).context["cl"]
+
+    assert listed.result_count == FOUND_MAX
+    assert listed.result_list[0].username == f"anna-{FOUND_MAX}"
+    assert not listed.queryset.filter(username="anna-0").exists()
 
 
 def test_a_user_page_shows_the_username_on_open_edx(admin_client):

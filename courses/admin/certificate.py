@@ -1,8 +1,7 @@
 """The admin of certificates: they are revoked and given back, and nothing else is done by hand."""
 
-import uuid
-from collections.abc import Iterable
 from typing import Any
+from uuid import UUID
 
 from django.contrib import admin, messages
 from django.contrib.admin.options import BaseModelAdmin
@@ -13,7 +12,7 @@ from django.utils.html import format_html
 
 from courses.admin.filters import LatelyFilter
 from courses.admin.learner_run import LearnerRunAdmin, ReadOnlyMixin
-from courses.api import manage_course_run_certificate_access
+from courses.api.certificates import set_revoked
 from courses.models import CourseRunCertificate, CourseRunCertificateDeletion
 
 
@@ -39,17 +38,11 @@ class CertificateAdmin(ReadOnlyMixin, LearnerRunAdmin):
     """Certificates, found by their uuid as well."""
 
     uuid_field = "uuid"
-    search_help_text = f"{LearnerRunAdmin.search_help_text} Or a certificate's uuid."
     list_display_links = ["email", "course_id"]
     list_select_related = ["user", "course_run"]
 
-    def find_rows(self, word: str) -> Iterable[QuerySet[Any]]:
-        found = super().find_rows(word)
-        try:
-            wanted = uuid.UUID(word)
-        except ValueError:
-            return found
-        return [*found, self.model._base_manager.filter(**{self.uuid_field: wanted})]
+    def find_certificate(self, uuid: UUID) -> Q:
+        return Q(**{self.uuid_field: uuid})
 
 
 @admin.register(CourseRunCertificate)
@@ -88,23 +81,19 @@ class CourseRunCertificateAdmin(CertificateState, CertificateAdmin):
         revoked: bool,
         done: str,
     ) -> None:
-        certificates = list(
-            selected.exclude(is_revoked=revoked).select_related("user", "course_run")
-        )
-        for certificate in certificates:
-            course_id = certificate.course_run.courseware_id
-            if manage_course_run_certificate_access(certificate.user, course_id, revoked):
-                self.log_change(request, certificate, f"{done}.")
-                self.message_user(
-                    request,
-                    f"{done} the certificate of {certificate.user.email} in {course_id}.",
-                    messages.SUCCESS,
-                )
-        if not certificates:
+        changed = set_revoked(selected.exclude(is_revoked=revoked), is_revoked=revoked)
+        if not changed:
             state = "revoked" if revoked else "valid"
             self.message_user(
                 request, f"Nothing to do: all of them are {state} already.", messages.WARNING
             )
+            return
+        self.log_changes(request, changed, f"{done}.")
+        first = changed[0]
+        told = f"{done} the certificate of {first.user.email} in {first.course_run.courseware_id}"
+        if len(changed) > 1:
+            told += f", and {len(changed) - 1:,} more"
+        self.message_user(request, f"{told}.", messages.SUCCESS)
 
 
 @admin.register(CourseRunCertificateDeletion)

@@ -6,14 +6,19 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
 from django.contrib.messages import get_messages
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
 from courses.factories import (
     CourseRunCertificateDeletionFactory,
     CourseRunCertificateFactory,
+    CourseRunFactory,
 )
 from courses.models import CourseRunCertificate
+from users.factories import UserFactory
+from users.models import User
 
 CERTIFICATES = reverse("admin:courses_courseruncertificate_changelist")
 DELETIONS = reverse("admin:courses_courseruncertificatedeletion_changelist")
@@ -65,6 +70,30 @@ def test_there_is_nothing_to_do_where_it_is_so_already(admin_client, action, is_
 
     assert said == [f"Nothing to do: all of them are {state} already."]
     assert not LogEntry.objects.exists()
+
+
+def test_many_are_revoked_in_as_many_statements_as_two(admin_client):
+    run = CourseRunFactory.create()
+    learners = UserFactory.create_batch(2)
+    learners += User.objects.bulk_create(
+        User(username=f"many-{n}", email=f"many-{n}@example.com") for n in range(1_500)
+    )
+    many = CourseRunCertificate.all_objects.bulk_create(
+        CourseRunCertificate(user=learner, course_run=run) for learner in learners
+    )
+    action = {"action": "revoke", "_selected_action": [each.pk for each in many[:2]]}
+
+    with CaptureQueriesContext(connection) as of_two:
+        admin_client.post(CERTIFICATES, action)
+    with CaptureQueriesContext(connection) as of_all:
+        reply = admin_client.post(CERTIFICATES, {**action, "select_across": "1"})
+
+    assert [str(message) for message in get_messages(reply.wsgi_request)][-1] == (
+        f"Revoked the certificate of many-0@example.com in {run.courseware_id}, and 1,499 more."
+    )
+    assert not CourseRunCertificate.all_objects.filter(is_revoked=False).exists()
+    assert LogEntry.objects.count() == len(many)
+    assert len(of_all) <= len(of_two)
 
 
 def test_who_may_only_view_certificates_can_not_revoke_one(client, staff_user):

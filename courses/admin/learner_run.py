@@ -1,17 +1,24 @@
 """What the admins of a learner in a course run share: the search, and the certificate in a column."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from typing import Any
+from uuid import UUID
 
 from django.contrib import admin
 from django.contrib.admin.options import BaseModelAdmin, InlineModelAdmin
-from django.db.models import OuterRef, QuerySet, Subquery
-from django.db.models.functions import JSONObject
+from django.db.models import OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models.functions import JSONObject, Lower
 from django.http import HttpRequest
 from django.utils.html import format_html
 
-from courses.models import CourseRun, CourseRunCertificate, CourseRunGrade
-from users.admin import SupportAdmin, find_users
+from courses.models import (
+    CourseRun,
+    CourseRunCertificate,
+    CourseRunCertificateDeletion,
+    CourseRunGrade,
+)
+from users.admin import FIND_LEARNER, SupportAdmin, find_users, find_users_named
+from users.pasted import Pasted
 
 
 class LearnerRunAdmin(SupportAdmin):
@@ -21,8 +28,8 @@ class LearnerRunAdmin(SupportAdmin):
     run_path = "course_run"
     search_fields = ["user__email"]
     search_help_text = (
-        "An e-mail address, a username or a course id, or how it starts; a learner and a course id "
-        "together find the one row."
+        f"{FIND_LEARNER} A course id, or how it starts; a learner and a course id together find the "
+        "one row, and so does a certificate's address or uuid."
     )
     autocomplete_fields = ["user", "course_run"]
 
@@ -47,18 +54,44 @@ class LearnerRunAdmin(SupportAdmin):
     def course_id(self, row: Any) -> str | None:
         return _follow(row, f"{self.run_path}__courseware_id")
 
-    def find_rows(self, word: str) -> Iterable[QuerySet[Any]]:
-        # A word is a learner or a course id, hardly ever both. What it is not is left out: the
-        # database expects many rows of it, and would walk through the whole table for them.
-        rows = self.model._base_manager
-        runs = CourseRun.objects.filter(courseware_id__startswith=word)
-        users = find_users(word)
-        found = []
-        if runs.exists():
-            found.append(rows.filter(**{f"{self.run_path}__in": runs}))
-        if users.exists() or not found:
-            found.append(rows.filter(**{f"{self.user_path}__in": users}))
-        return found
+    def find_rows(self, pasted: Pasted) -> Iterator[Q]:
+        for uuid in pasted.uuids:
+            yield self.find_certificate(uuid) or Q(
+                **{f"{self.user_path}__in": find_users_named(uuid)}
+            )
+        for course_id in pasted.course_ids:
+            yield Q(**{f"{self.run_path}__in": _find_runs(course_id)})
+        for users in find_users(pasted):
+            yield Q(**{f"{self.user_path}__in": users})
+
+    def find_certificate(self, uuid: UUID) -> Q | None:
+        """Return which rows are of the learner and the run of a certificate, a deleted one too."""
+        issued = CourseRunCertificate.all_objects.filter(uuid=uuid)
+        deleted = CourseRunCertificateDeletion.objects.filter(certificate_uuid=uuid)
+        for certificate in (issued.first(), deleted.first()):
+            if certificate is not None:
+                return Q(
+                    **{
+                        self.user_path: certificate.user_id,
+                        self.run_path: certificate.course_run_id,
+                    }
+                )
+        return None
+
+
+def _find_runs(course_id: str) -> list[int]:
+    """Return the run with this id, else those with it in another case, else those that start so."""
+    runs = CourseRun.objects.annotate(id_lower=Lower("courseware_id"))
+    lower = Lower(Value(course_id))
+    for found in (
+        runs.filter(courseware_id=course_id),
+        runs.filter(id_lower=lower),
+        runs.filter(id_lower__startswith=lower),
+    ):
+        # Found beforehand as the users are; there are some thousands of runs at most.
+        if pks := list(found.values_list("pk", flat=True)):
+            return pks
+    return []
 
 
 class ReadOnlyMixin(BaseModelAdmin):

@@ -112,41 +112,27 @@ class CertificateRequestAdmin(ReadOnlyMixin, LearnerRunAdmin):
 
     @admin.action(description="Replay the selected requests now", permissions=["work"])
     def replay_now(self, request: HttpRequest, queryset: QuerySet[CertificateRequest]) -> None:
-        opened: set[CertificateRequest] = set()
-        at_work = 0
-        for held in queryset.order_by("-pk").select_related("course_run"):
-            found = reopen(held)
-            if found is None:
-                at_work += 1
-            elif found not in opened:
-                opened.add(found)
-                self.log_change(request, found, "Replayed.")
-        if opened:
-            wake_worker()
-            self.message_user(
-                request,
-                f"{len(opened)} request(s) are due now. The next pass takes them up, whatever "
-                "pause Open edX has.",
-                messages.SUCCESS,
-            )
-        if at_work:
-            self.message_user(
-                request, f"{at_work} request(s) are being worked on already.", messages.WARNING
-            )
+        replay = reopen(queryset)
+        if not replay.started:
+            self.message_user(request, str(replay), messages.WARNING)
+            return
+        started = CertificateRequest.objects.filter(pk__in=replay.started)
+        self.log_changes(request, started, "Replayed.")
+        wake_worker()
+        told = f"{replay} The next pass takes up what is due, whatever pause Open edX has."
+        self.message_user(request, told, messages.SUCCESS)
 
     @admin.action(description="Settle the selected requests as failed", permissions=["work"])
     def settle_as_failed(
         self, request: HttpRequest, queryset: QuerySet[CertificateRequest]
     ) -> None:
-        settled = [
-            held
-            for held in queryset
-            if settle_as_failed(CertificateRequest.objects.filter(pk=held.pk))
-        ]
-        for held in settled:
-            self.log_change(request, held, "Settled as failed.")
+        settled = settle_as_failed(queryset)
+        self.log_changes(
+            request, CertificateRequest.objects.filter(pk__in=settled), "Settled as failed."
+        )
         level = messages.SUCCESS if settled else messages.WARNING
-        self.message_user(request, f"{len(settled)} open request(s) were settled as failed.", level)
+        told = f"{len(settled):,} open request(s) were settled as failed."
+        self.message_user(request, told, level)
 
 
 @admin.register(OpenEdxPause)

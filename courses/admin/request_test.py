@@ -6,7 +6,10 @@ from datetime import timedelta
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
+from django.contrib.messages import get_messages
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
@@ -24,6 +27,19 @@ Status = CertificateRequest.Status
 
 def settled(status: Status, **fields: object) -> CertificateRequest:
     return CertificateRequestFactory.create(status=status, settled_on=timezone.now(), **fields)
+
+
+def hold(run: CourseRun, status: Status, number: int) -> list[int]:
+    """Make so many learners with a request, and return the requests' keys."""
+    learners = User.objects.bulk_create(
+        User(username=f"many-{n}", email=f"many-{n}@example.com") for n in range(number)
+    )
+    settled_on = None if status == Status.OPEN else timezone.now()
+    requests = CertificateRequest.objects.bulk_create(
+        CertificateRequest(user=learner, course_run=run, status=status, settled_on=settled_on)
+        for learner in learners
+    )
+    return [request.pk for request in requests]
 
 
 def listed(client: Client, **query: str) -> list[CertificateRequest]:
@@ -146,9 +162,39 @@ class TestReplayNow:
 
         (message,) = act(admin_client, "replay_now", at_work)
 
-        assert message == "1 request(s) are being worked on already."
+        assert message == "0 request(s) are due now. Left alone: 1 that somebody works on."
         at_work.refresh_from_db()
         assert at_work.deliveries == 1
+
+
+class TestAllAcrossPages:
+    @pytest.mark.parametrize(
+        ("action", "status", "told"),
+        [
+            ("replay_now", Status.FAILED, "1,500 request(s) are due now."),
+            ("settle_as_failed", Status.OPEN, "1,500 open request(s) were settled as failed."),
+        ],
+    )
+    def test_so_many_are_done_in_as_many_statements_as_two(
+        self, admin_client: Client, run: CourseRun, action: str, status: Status, told: str
+    ):
+        # More than the fields that Django takes of a form.
+        many = hold(run, status, 1_500)
+
+        with CaptureQueriesContext(connection) as of_two:
+            admin_client.post(reverse(LIST), {"action": action, "_selected_action": many[:2]})
+        CertificateRequest.objects.filter(pk__in=many[:2]).update(
+            status=status, settled_on=None if status == Status.OPEN else timezone.now()
+        )
+        LogEntry.objects.all().delete()
+        everything = {"action": action, "_selected_action": many[:2], "select_across": "1"}
+        with CaptureQueriesContext(connection) as of_all:
+            reply = admin_client.post(reverse(LIST), everything)
+
+        assert told in [str(message) for message in get_messages(reply.wsgi_request)][-1]
+        assert not CertificateRequest.objects.filter(status=status).exists()
+        assert LogEntry.objects.count() == 1_500
+        assert len(of_all) <= len(of_two)
 
 
 class TestSettleAsFailed:

@@ -1,6 +1,5 @@
 """The admin of sweeps: what the last one of each run came to, and what it waits for."""
 
-from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -17,7 +16,7 @@ from courses.api import get_certificate_grade_eligible_runs
 from courses.api.clock import database_now, has_come
 from courses.api.figures import BROKE_OFF, HAD_FAILED_LEARNERS, NEEDS_A_LOOK
 from courses.api.sweep_leases import longest_sweep_lease
-from courses.models import CourseRun, CourseRunSweep
+from courses.models import CourseRunSweep
 from users.admin import SupportAdmin
 
 
@@ -136,11 +135,6 @@ class CourseRunSweepAdmin(SweepColumns, ReadOnlyMixin, SupportAdmin):
     def course_id(self, sweep: CourseRunSweep) -> str:
         # Small, so that all columns are seen at once.
         return format_html("<small>{}</small>", sweep.course_run.courseware_id)
-
-    def find_rows(self, word: str) -> Iterable[QuerySet[Any]]:
-        # Some thousands of runs, of which any part of an id finds one.
-        runs = CourseRun.objects.filter(courseware_id__icontains=word)
-        return [CourseRunSweep.objects.filter(course_run__in=runs)]
 
 
 def _in_words(duration: timedelta) -> str:

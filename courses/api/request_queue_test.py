@@ -1,17 +1,20 @@
 """What an administrator and time do to held requests: replayed, settled as failed, pruned."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from courses.api import process_requests, prune_requests, reopen, settle_as_failed
+from courses.api.replays import Left
 from courses.api.request_outcomes import postpone_failed
-from courses.api.request_queue import claim, get_leased, renew
-from courses.conftest import Clock, Enrolls, request_of
-from courses.factories import CertificateRequestFactory
+from courses.api.request_queue import accept_request, claim, get_leased, renew
+from courses.conftest import Clock, Enrolls, in_thread, request_of
+from courses.factories import CertificateRequestFactory, CourseRunFactory
 from courses.models import CertificateRequest, CourseRun
 from openedx.simulator import SimulatedOpenEdx
 from users.models import User
@@ -26,6 +29,24 @@ DAY = timedelta(days=1)
 def dana(run: CourseRun, enrolled: Enrolls) -> User:
     """A learner who passed."""
     return enrolled(run)
+
+
+def settle_one(user: User, run: CourseRun) -> CertificateRequest:
+    """Make a request that was given up."""
+    return CertificateRequestFactory.create(
+        user=user, course_run=run, status="failed", settled_on=timezone.now()
+    )
+
+
+def settle_many(run: CourseRun, number: int) -> None:
+    """Make so many learners whose request was given up."""
+    learners = User.objects.bulk_create(
+        User(username=f"many-{n}", email=f"many-{n}@example.com") for n in range(number)
+    )
+    CertificateRequest.objects.bulk_create(
+        CertificateRequest(user=learner, course_run=run, status="failed", settled_on=timezone.now())
+        for learner in learners
+    )
 
 
 class TestTheTable:
@@ -75,9 +96,10 @@ class TestReplayed:
             not_passed_answers=3,
         )
 
-        opened = reopen(request)
+        replay = reopen(CertificateRequest.objects.all())
 
-        assert opened == request
+        assert (replay.started, str(replay)) == ({request.pk}, "1 request(s) are due now.")
+        opened = request_of(dana, run)
         assert (opened.is_open, opened.settled_on, opened.reason) == (True, None, "")
         assert (opened.failing_since, opened.not_passed_answers) == (None, 0)
         assert opened.next_attempt_on == opened.last_delivered_on == timezone.now()
@@ -88,7 +110,7 @@ class TestReplayed:
             user=dana, course_run=run, status="failed", settled_on=timezone.now()
         )
 
-        reopen(request)
+        reopen(CertificateRequest.objects.filter(pk=request.pk))
         process_requests()
 
         assert request_of(dana, run).status == "created"
@@ -98,7 +120,7 @@ class TestReplayed:
             user=dana, course_run=run, next_attempt_on=timezone.now() + DAY
         )
 
-        assert reopen(request) == request
+        assert reopen(CertificateRequest.objects.all()).started == {request.pk}
 
         process_requests()
         assert request_of(dana, run).status == "created"
@@ -113,9 +135,10 @@ class TestReplayed:
             user=dana, course_run=run, next_attempt_on=timezone.now() + DAY
         )
 
-        opened = reopen(settled)
+        replay = reopen(CertificateRequest.objects.filter(pk=settled.pk))
 
-        assert opened == other
+        assert (replay.started, replay.left) == ({other.pk}, {Left.OTHER_IS_OPEN: 1})
+        opened = CertificateRequest.objects.get(status="open")
         assert (opened.next_attempt_on, opened.deliveries) == (timezone.now(), 2)
         settled.refresh_from_db()
         assert settled.status == "failed"
@@ -125,8 +148,77 @@ class TestReplayed:
         claim(CertificateRequest.objects.all())
         before = CertificateRequest.objects.values().get()
 
-        assert reopen(request) is None
+        replay = reopen(CertificateRequest.objects.filter(pk=request.pk))
+
+        assert (replay.started, replay.left) == (set(), {Left.AT_WORK: 1})
         assert CertificateRequest.objects.values().get() == before
+
+    def test_a_settled_one_is_left_while_somebody_works_on_another(
+        self, dana: User, run: CourseRun
+    ):
+        CertificateRequestFactory.create(user=dana, course_run=run)
+        claim(CertificateRequest.objects.all())
+        settled = settle_one(dana, run)
+
+        replay = reopen(CertificateRequest.objects.filter(pk=settled.pk))
+
+        assert (replay.started, replay.left) == (set(), {Left.AT_WORK: 1})
+        settled.refresh_from_db()
+        assert (settled.status, settled.deliveries) == ("failed", 1)
+
+    def test_of_many_each_has_its_reason_to_be_left(self, dana: User, run: CourseRun):
+        at_work = CertificateRequestFactory.create(course_run=run)
+        claim(CertificateRequest.objects.all())
+        older, latest = settle_one(dana, run), settle_one(dana, run)
+        waiting = CertificateRequestFactory.create(course_run=run)
+        before = settle_one(waiting.user, run)
+        elsewhere = settle_one(dana, CourseRunFactory.create())
+
+        replay = reopen(CertificateRequest.objects.all())
+
+        assert replay.started == {latest.pk, waiting.pk, elsewhere.pk}
+        assert str(replay) == (
+            "3 request(s) are due now. Left alone: 1 that somebody works on; "
+            "1 whose learner has another open request of the run, which is due instead; "
+            "1 older than another that was chosen, of the same learner and run."
+        )
+        deliveries = dict(CertificateRequest.objects.values_list("pk", "deliveries"))
+        left = {at_work.pk: 1, older.pk: 1, before.pk: 1}
+        assert deliveries == {**left, latest.pk: 2, waiting.pk: 2, elsewhere.pk: 2}
+
+    def test_thousands_take_no_more_statements_than_one(self, run: CourseRun):
+        settle_many(run, 3_000)
+        first = CertificateRequest.objects.order_by("pk")[:1]
+
+        with CaptureQueriesContext(connection) as of_one:
+            reopen(CertificateRequest.objects.filter(pk__in=first.values("pk")))
+        with CaptureQueriesContext(connection) as of_all:
+            replay = reopen(CertificateRequest.objects.all())
+
+        assert len(replay.started) == 3_000
+        assert len(of_all) == len(of_one)
+
+    @pytest.mark.django_db(transaction=True)
+    def test_an_event_that_comes_meanwhile_holds_up_nobody(self, dana: User, run: CourseRun):
+        settled = settle_one(dana, run)
+        settle_many(run, 5)
+        events = iter([in_thread(lambda: accept_request(dana, run, lease=None))])
+
+        def deliver_before_the_update(execute, sql, params, many, context):
+            if sql.startswith("UPDATE"):
+                for event in events:
+                    with ThreadPoolExecutor(1) as executor:
+                        executor.submit(event).result()
+            return execute(sql, params, many, context)
+
+        with connection.execute_wrapper(deliver_before_the_update):
+            replay = reopen(CertificateRequest.objects.all())
+
+        by_event = CertificateRequest.objects.get(user=dana, status="open")
+        assert by_event != settled
+        assert len(replay.started) == 6
+        assert by_event.pk in replay.started
+        assert replay.left == {Left.OTHER_IS_OPEN: 1}
 
 
 class TestSettledAsFailed:
@@ -138,7 +230,7 @@ class TestSettledAsFailed:
             for values in ({}, {"status": "created", "settled_on": timezone.now()})
         ]
 
-        assert settle_as_failed(CertificateRequest.objects.all()) == 1
+        assert settle_as_failed(CertificateRequest.objects.all()) == [waiting.pk]
 
         assert request_of(waiting.user, run).status == "failed"
         assert request_of(created.user, run).status == "created"

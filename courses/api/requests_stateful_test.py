@@ -139,9 +139,10 @@ class Machine(RuleBasedStateMachine):
         ]
         seat, index = data.draw(st.sampled_from(held))
 
-        opened = reopen(self.world.requests_of(seat)[index])
+        chosen = self.world.requests_of(seat)[index]
+        replay = reopen(CertificateRequest.objects.filter(pk=chosen.pk))
 
-        assert opened is not None
+        assert len(replay.started) == 1
         self.model.replay(seat, index, timezone.now())
 
     @precondition(lambda self: any(self.model.iter_open()))
@@ -149,7 +150,7 @@ class Machine(RuleBasedStateMachine):
     def administrator_settles_as_failed(self, data: st.DataObject):
         seat = data.draw(st.sampled_from([seat for seat, _ in self.model.iter_open()]))
 
-        assert settle_as_failed(self.world.requests_of(seat)) == 1
+        assert len(settle_as_failed(self.world.requests_of(seat))) == 1
 
         self.model.give_up(seat, timezone.now())
 

@@ -75,9 +75,9 @@ class Command(CommandWithExamples):
         if not any(options[name] for name in ("run", "user", "status", "since", "until")):
             raise CommandError("Say which: --run, --user, --status, --since or --until.")
         try:
-            requests = _latest_of_each(_find(options))
+            requests = _find(options)
             if options["dry_run"]:
-                self._tell(requests)
+                self._tell(_latest_of_each(requests))
             else:
                 self._replay(requests, options["progress"])
         except DatabaseFailure as error:
@@ -93,12 +93,12 @@ class Command(CommandWithExamples):
             self.stdout.write(f"... and {len(requests) - SHOWN} more")
         self.stdout.write(f"{len(requests)} request(s) would be replayed. Nothing was done.")
 
-    def _replay(self, requests: list[CertificateRequest], progress: bool | None) -> None:
-        opened = [opened.pk for request in requests if (opened := reopen(request))]
-        if at_work := len(requests) - len(opened):
-            self.stdout.write(f"{at_work} request(s) are being worked on at this moment.")
-        chosen = CertificateRequest.objects.filter(pk__in=opened)
-        with requests_bar(len(opened), progress) as report:
+    def _replay(self, requests: QuerySet[CertificateRequest], progress: bool | None) -> None:
+        replay = reopen(requests)
+        if replay.left:
+            self.stdout.write(str(replay))
+        chosen = CertificateRequest.objects.filter(pk__in=replay.started)
+        with requests_bar(len(replay.started), progress) as report:
             summary = process_requests(chosen, ignore_due=True, report=report)
         still_open = count_requests(chosen, ignore_due=True)
         self.stdout.write(describe_pass(summary, still_open=still_open))
