@@ -171,7 +171,8 @@ it by hand:
             reference(CertificateStanding, NotEligible),
             "It is settled. `created`: now. `exists`, `revoked`: Open edX was not asked. "
             "`not_eligible`: Open edX answered, and the learner has not passed, which is held and "
-            "asked again three times within minutes, or has no active paid enrollment here.",
+            "asked again three times within minutes, or has no active paid enrollment here, or no "
+            "active account.",
             **{
                 str(reply.get("reason", reply["certificate_status"])): reply
                 for reply in CERTIFICATE_REPLIES.values()
