@@ -400,6 +400,52 @@ class TestNotKnown:
         refused(knock(webhook, {**EVENT, "email": email}, token=staff_token), 404, "error")
 
 
+UNKNOWN_RUNS = {
+    "course": "course-v1:MITx+8.01x+1T2026",
+    "ccx": "ccx-v1:MITx+CCX+1T2026+ccx@99",
+    "old": "MITx/8.01x/2013_Spring",
+    "every_sign": "course-v1:MITx.x+6.00x~a:b-c+R_1",
+    "other_letters": "course-v1:\u041c\u0424\u0422\u0418+\u041c1+2026",
+    "without_its_run": "course-v1:MITx+8.01x",
+}
+
+
+@pytest.mark.parametrize("course_id", UNKNOWN_RUNS.values(), ids=UNKNOWN_RUNS)
+def test_the_log_names_a_run_that_is_not_known_here(
+    webhook: str, course_id: str, staff_token: str, knock: Knock, caplog: pytest.LogCaptureFixture
+):
+    refused(knock(webhook, {**EVENT, "course_id": course_id}, token=staff_token), 404, "error")
+
+    (line,) = [record for record in caplog.records if "run not found" in record.getMessage()]
+    assert (vars(line)["course_id"], line.levelname) == (course_id, "WARNING")
+
+
+NO_RUNS = {
+    "address": "anna@example.org",
+    "address_as_org": "course-v1:anna@example.org+x+y",
+    "address_as_run": "course-v1:x+y+anna@example.org",
+    "address_as_ccx": "ccx-v1:MITx+CCX+1T2026+ccx@example.org",
+    "address_before_ccx": "ccx-v1:anna@example.org+CCX+1T2026+ccx@99",
+    "address_after_ccx": "ccx-v1:MITx+CCX+1T2026+ccx@99+anna@example.org",
+    "address_in_the_old_form": "MITx/anna@example.org/2013",
+    "address_encoded": "anna%40example.org",
+    "address_encoded_in_a_key": "course-v1:anna%40example.org+x+y",
+    "address_with_a_wide_sign": "anna\uff20example.org",
+    "address_in_words": "anna at example.org",
+    "tagged_address": "anna+ccx@99",
+    "name": "Anna Example",
+}
+
+
+@pytest.mark.parametrize("course_id", NO_RUNS.values(), ids=NO_RUNS)
+def test_the_log_masks_what_stands_for_a_run_and_looks_like_none(
+    webhook: str, course_id: str, staff_token: str, knock: Knock, caplog: pytest.LogCaptureFixture
+):
+    refused(knock(webhook, {**EVENT, "course_id": course_id}, token=staff_token), 404, "error")
+
+    assert "anna" not in "\n".join(str(vars(record)) for record in caplog.records).lower()
+
+
 def test_a_refused_event_leaves_no_address_and_one_line_a_record_in_the_log(
     webhook: str, staff_token: str, knock: Knock, caplog: pytest.LogCaptureFixture
 ):
