@@ -124,6 +124,79 @@ class TestWhoMayCall:
         refused(client.post(reverse(webhook), EVENT, "application/json"), 401, "detail")
 
 
+class TestPlainHttp:
+    """Where the site wants HTTPS: a redirect would turn the POST into a GET, and lose the event."""
+
+    @pytest.fixture(params=["", "/"], ids=["without the slash", "with the slash"])
+    def address(self, request: pytest.FixtureRequest, webhook: str, settings: Any) -> str:
+        settings.SECURE_SSL_REDIRECT = True
+        return reverse(webhook).rstrip("/") + request.param
+
+    @pytest.mark.parametrize("token", ["good", "wrong", None])
+    def test_it_is_403_with_a_sentence_and_no_redirect_and_the_log_tells_once(
+        self,
+        address: str,
+        token: str | None,
+        staff_token: str,
+        client: Client,
+        caplog: pytest.LogCaptureFixture,
+    ):
+        headers = {"authorization": f"Bearer {staff_token if token == 'good' else token}"}
+
+        response = client.post(
+            address, EVENT, "application/json", headers=headers if token else None
+        )
+
+        assert "https" in refused(response, 403, "detail")
+        assert "Location" not in response
+        (line,) = [each for each in caplog.records if "plain HTTP" in each.getMessage()]
+        assert line.levelname == "WARNING"
+        text = "\n".join(str(vars(record)) for record in caplog.records)
+        assert EMAIL not in text
+        assert staff_token not in text
+        assert "request_finished" in caplog.messages
+
+    @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "PUT"])
+    def test_no_method_is_sent_elsewhere(self, address: str, method: str, client: Client):
+        response = client.generic(method, address)
+
+        assert response.status_code == 403
+        assert "Location" not in response
+
+    @pytest.mark.parametrize("headers", [{"X-Forwarded-Proto": "https"}, None])
+    def test_by_https_the_event_is_taken(
+        self, address: str, headers: dict[str, str] | None, staff_token: str, client: Client
+    ):
+        response = client.post(
+            address,
+            {**EVENT, "email": "nobody@example.com"},
+            "application/json",
+            headers={"authorization": f"Bearer {staff_token}", **(headers or {})},
+            secure=headers is None,
+        )
+
+        assert refused(response, 404, "error") == "User not found."
+
+    @pytest.mark.parametrize(
+        "path", ["/admin/", "/api/schema/", "/certificate/x/", "/oauth2/token/"]
+    )
+    def test_every_other_page_is_sent_to_https_as_ever(
+        self, path: str, client: Client, settings: Any
+    ):
+        settings.SECURE_SSL_REDIRECT = True
+
+        response = client.post(path)
+
+        assert (response.status_code, response["Location"]) == (301, f"https://testserver{path}")
+
+    def test_where_http_is_good_enough_the_event_is_taken(
+        self, webhook: str, staff_token: str, knock: Knock
+    ):
+        response = knock(webhook, {**EVENT, "email": "nobody@example.com"}, token=staff_token)
+
+        refused(response, 404, "error")
+
+
 class TestMethod:
     @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"])
     def test_another_method_than_post_is_405(
