@@ -10,6 +10,7 @@ from browser.accessibility import find_violations
 from courses.factories import CourseRunCertificateFactory
 from courses.models import CourseRunCertificate
 
+Fields = dict[str, str]
 ANA = {
     "user__name": "Ana Díaz",
     "course_run__course__title": "Fundamentals of Statistics",
@@ -31,7 +32,17 @@ FROM_RIGHT_TO_LEFT = {
 OF_LEARNERS = pytest.mark.parametrize(
     "fields", [ANA, LONGEST, FROM_RIGHT_TO_LEFT], ids=["ana", "longest", "from_right_to_left"]
 )
-ON_PAPER = pytest.mark.parametrize(("paper", "size"), [("A4", (297, 210)), ("Letter", (279, 216))])
+# Width and height of the sheet in millimetres.
+ACROSS = {
+    "A5": (210, 148),
+    "B5": (250, 176),
+    "Executive": (267, 184),
+    "16:9": (254, 143),
+    "A4": (297, 210),
+    "Letter": (279, 216),
+    "A3": (420, 297),
+}
+UPRIGHT = {f"{paper} upright": (size[1], size[0]) for paper, size in ACROSS.items()}
 PHONE, TABLET, DESKTOP = 375, 768, 1280
 # The least that WCAG's "reflow" asks for: a desktop at 400%.
 NARROWEST = 320
@@ -50,6 +61,18 @@ def overflow_of(page: Page) -> int:
             ...[...document.querySelectorAll('main *')].map(
                 part => Math.round(part.getBoundingClientRect().right))
         ) - document.documentElement.clientWidth"""
+    )
+
+
+def add_style(page: Page, rules: str) -> None:
+    # As a sheet of our own making: the policy forbids inline style.
+    page.evaluate(
+        """rules => {
+            const sheet = new CSSStyleSheet();
+            sheet.replaceSync(rules);
+            document.adoptedStyleSheets = [sheet];
+        }""",
+        rules,
     )
 
 
@@ -84,14 +107,11 @@ def test_axe_would_find_a_fault_on_this_page(look_at):
 
 def test_wider_spaced_text_is_not_cut_off(look_at):
     def space_out(page: Page) -> list[object]:
-        # WCAG's "text spacing", by a sheet of our own making: the policy forbids inline style.
-        page.evaluate(
-            """() => {
-                const sheet = new CSSStyleSheet();
-                sheet.replaceSync(`* { line-height: 1.5 !important; letter-spacing: .12em !important;
-                    word-spacing: .16em !important } p { margin-block-end: 2em !important }`);
-                document.adoptedStyleSheets = [sheet];
-            }"""
+        # WCAG's "text spacing".
+        add_style(
+            page,
+            """* { line-height: 1.5 !important; letter-spacing: .12em !important;
+                word-spacing: .16em !important } p { margin-block-end: 2em !important }""",
         )
         inner = "document.querySelector('.foot').getBoundingClientRect().bottom"
         outer = "document.querySelector('.frame').getBoundingClientRect().bottom"
@@ -157,50 +177,79 @@ def test_the_page_is_legible_where_its_style_does_not_come(look_at):
     assert look_at(give(**ANA).link, strip, width=PHONE) == 120
 
 
-def printed(page: Page, paper: str) -> bytes:
+def printed(page: Page, size: tuple[int, int]) -> bytes:
     # As the print dialogue has it by default: without backgrounds.
-    return page.pdf(format=paper, prefer_css_page_size=True, print_background=False)
+    width, height = (f"{side}mm" for side in size)
+    return page.pdf(width=width, height=height, prefer_css_page_size=True, print_background=False)
+
+
+def check_one_sheet(pdf: bytes, size: tuple[int, int], address: str, words: Fields) -> None:
+    """Check that there is one sheet of this size, with all of the words on it."""
+    [sheet] = PdfReader(io.BytesIO(pdf)).pages
+    box = sheet.mediabox
+    assert (round(box.width / MILLIMETRE), round(box.height / MILLIMETRE)) == size
+    text = "".join(sheet.extract_text().split())
+    assert "Print" not in text
+    for word in [address, *words.values()]:
+        assert "".join(word.split()) in text
 
 
 @OF_LEARNERS
-@ON_PAPER
-def test_it_is_printed_on_one_sheet_across(look_at, live_server, fields, paper, size):
-    certificate = give(**fields)
+@pytest.mark.parametrize("paper", ["A4", "A5 upright"])
+def test_it_is_printed_on_one_sheet_across_whichever_way_the_paper_lies(
+    look_at, live_server, fields, paper
+):
+    link = give(**fields).link
+    given = {**ACROSS, **UPRIGHT}[paper]
 
-    pdf = look_at(certificate.link, lambda page: printed(page, paper))
+    pdf = look_at(link, lambda page: printed(page, given))
 
-    [sheet] = PdfReader(io.BytesIO(pdf)).pages
-    assert (
-        round(sheet.mediabox.width / MILLIMETRE),
-        round(sheet.mediabox.height / MILLIMETRE),
-    ) == size
-    text = "".join(sheet.extract_text().split())
-    assert f"{live_server.url}{certificate.link}" in text
-    assert certificate.course_run.courseware_id in text
-    assert "Print" not in text
-    if fields is not FROM_RIGHT_TO_LEFT:
-        assert "".join(fields["user__name"].split()) in text
-        assert "".join(fields["course_run__course__title"].split()) in text
-        assert "".join(fields["course_run__title"].split()) in text
+    # The letters of a name from right to left come out of a PDF in another order.
+    words = {} if fields is FROM_RIGHT_TO_LEFT else fields
+    across = (max(given), min(given))
+    check_one_sheet(pdf, across, f"{live_server.url}{link}", words)
 
 
-@ON_PAPER
-def test_nothing_stands_over_something_else_on_paper(look_at, paper, size):
-    def find_overlaps(page: Page) -> list[str]:
+@pytest.mark.parametrize("size", ACROSS.values(), ids=ACROSS)
+def test_the_longest_is_printed_on_one_sheet_of_any_paper(look_at, live_server, size):
+    link = give(**LONGEST).link
+
+    pdf = look_at(link, lambda page: printed(page, size))
+
+    check_one_sheet(pdf, size, f"{live_server.url}{link}", LONGEST)
+
+
+@pytest.mark.parametrize("paper", ["A5 upright", "16:9 upright", "A3 upright"])
+def test_a_browser_that_leaves_the_paper_upright_needs_one_sheet_too(look_at, live_server, paper):
+    link = give(**LONGEST).link
+    width, height = UPRIGHT[paper]
+
+    def print_upright(page: Page) -> bytes:
+        add_style(page, f"@page {{ size: {width}mm {height}mm }}")
+        return printed(page, (width, height))
+
+    pdf = look_at(link, print_upright)
+
+    check_one_sheet(pdf, (width, height), f"{live_server.url}{link}", LONGEST)
+
+
+def test_nothing_is_cut_off_or_stands_over_something_else_on_any_paper(look_at):
+    def find_overlaps(page: Page) -> dict[str, list[str]]:
         page.emulate_media(media="print")
+        return {paper: overlaps_on(page, size) for paper, size in {**ACROSS, **UPRIGHT}.items()}
+
+    def overlaps_on(page: Page, size: tuple[int, int]) -> list[str]:
         # The window stands for the sheet without its margins, at 96 pixels to the inch.
-        page.set_viewport_size(
-            {
-                "width": round((size[0] - 20) * 96 / 25.4),
-                "height": round((size[1] - 20) * 96 / 25.4),
-            }
-        )
+        width, height = (round((side - 20) * 96 / 25.4) for side in size)
+        page.set_viewport_size({"width": width, "height": height})
         return page.evaluate(
             """() => {
                 const boxes = [...document.querySelectorAll('h1, .certified > *, .seal, dt, dd')]
                     .map(part => [part.textContent.slice(0, 20), part.getBoundingClientRect()]);
                 const frame = document.querySelector('.frame').getBoundingClientRect();
                 const found = boxes.filter(([, box]) => box.bottom > frame.bottom).map(String);
+                const certified = document.querySelector('.certified');
+                if (certified.scrollHeight > certified.clientHeight) found.push('cut off');
                 for (const [i, [one, a]] of boxes.entries())
                     for (const [other, b] of boxes.slice(i + 1))
                         if (a.right > b.left + 1 && b.right > a.left + 1
@@ -210,20 +259,16 @@ def test_nothing_stands_over_something_else_on_paper(look_at, paper, size):
             }"""
         )
 
-    assert look_at(give(**LONGEST).link, find_overlaps) == []
+    overlaps = look_at(give(**LONGEST).link, find_overlaps)
+
+    assert {paper: found for paper, found in overlaps.items() if found} == {}
 
 
 def test_a_name_that_no_sheet_could_hold_leaves_the_rest_on_it(look_at, live_server):
     def print_large(page: Page) -> bytes:
         # Stands for signs that are wider than any letter of the fonts here.
-        page.evaluate(
-            """() => {
-                const sheet = new CSSStyleSheet();
-                sheet.replaceSync('.name { font-size: 60pt !important }');
-                document.adoptedStyleSheets = [sheet];
-            }"""
-        )
-        return printed(page, "A4")
+        add_style(page, ".name { font-size: 60pt !important }")
+        return printed(page, ACROSS["A4"])
 
     certificate = give(**{**ANA, "user__name": "W" * 255})
 

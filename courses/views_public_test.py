@@ -65,8 +65,46 @@ def test_no_more_is_told_of_the_learner_than_the_name(client, certificate, forma
     assert "ana.the.learner" not in told
 
 
-@pytest.mark.parametrize("name", ["", "   ", "ana@example.net", "Ana <ana@example.net>"])
-def test_a_learner_without_a_name_is_a_learner(client, name):
+# By what is wrong with it: a name that would leave its line on the certificate empty, or show an address.
+NO_NAMES = {
+    "none": "",
+    "spaces": "   ",
+    "address": "ana@example.net",
+    "name_and_address": "Ana <ana@example.net>",
+    "zero_width_space": "\u200b",
+    "no_break_spaces": "\u00a0\u202f\u3000",
+    "byte_order_mark": "\ufeff",
+    "soft_hyphen": "\u00ad",
+    "zero_width_joiners": "\u200c\u200d\u2060",
+    "tags": "\U000e0001\U000e0041\U000e006e\U000e007f",
+    "variation_selectors": "\ufe0f\U000e0100",
+    "mongolian_variation_selector_and_vowel_separator": "\u180b\u180e",
+    "combining_mark_alone": "\u0301",
+    "spacing_mark_alone": " \u093e",
+    "enclosing_mark_alone": "\u20e3",
+    "combining_grapheme_joiner": "\u034f",
+    "direction_marks": "\u200e\u200f\u061c",
+    "direction_embeddings": "\u202a\u202e\u202c",
+    "direction_isolates": "\u2066\u2067\u2068\u2069",
+    "controls": "\x01\x1b\x7f\x85",
+    "line_separators": "\u2028\u2029",
+    "hangul_initial_filler": "\u115f",
+    "hangul_middle_filler": "\u1160",
+    "hangul_filler": "\u3164\u3164",
+    "halfwidth_hangul_filler": "\uffa0",
+    "empty_braille_cells": "\u2800 \u2800",
+    "object_replacement": "\ufffc",
+    "null_notehead": "\U0001d159",
+    "annotation_anchors": "\ufff9\ufffa\ufffb",
+    "private_use": "\ue000\U000f0000\U0010fffd",
+    "unassigned": "\u0378\U000e0fff",
+    "no_character": "\uffff\ufdd0",
+    "many_together": "\u200b\u3164\u2800\ufeff \u0301\U000e0041",
+}
+
+
+@pytest.mark.parametrize("name", NO_NAMES.values(), ids=NO_NAMES)
+def test_a_learner_without_a_name_that_can_be_seen_is_a_learner(client, name):
     certificate = CourseRunCertificateFactory.create(
         user__name=name, user__username="ana@example.net"
     )
@@ -76,6 +114,44 @@ def test_a_learner_without_a_name_is_a_learner(client, name):
     assert "<bdi>A learner of MITx Online</bdi>" in page
     assert "@" not in page
     assert client.get(certificate.link, {"format": "json"}).json()["name"] is None
+
+
+NAMES = {
+    "latin": "Ana Díaz",
+    "combining_accent": "Ana Di\u0301az",
+    "one_letter": "O",
+    "initials": "Q. X.",
+    "persian_with_a_non_joiner": "\u0645\u0647\u200c\u0633\u0627",
+    "hebrew_with_points": "\u05e9\u05b4\u05c1\u05d9\u05e8\u05b8\u05d4",
+    "devanagari_with_vowels": "\u0936\u094d\u0930\u0940\u0926\u0947\u0935\u0940",
+    "sinhala_with_a_joiner": "\u0dc1\u0dca\u200d\u0dbb\u0dd3",
+    "tamil": "\u0bae\u0bc0\u0ba9\u0bbe",
+    "thai": "\u0e2a\u0e38\u0e14\u0e32",
+    "khmer": "\u179f\u17bb\u1781\u17b6",
+    "chinese": "\u738b\u5c0f\u660e",
+    "rare_ideograph": "\U00020bb7\u91ce",
+    "japanese": "\u3055\u304f\u3089",
+    "hangul": "\uae40\ubbfc\uc9c0",
+    "hangul_of_single_letters": "\u1100\u1161\u11a8",
+    "ethiopic": "\u1230\u120b\u121d",
+    "georgian": "\u10dc\u10d8\u10dc\u10dd",
+    "adlam": "\U0001e900\U0001e922\U0001e923",
+    "emoji_beside_letters": "Ana \u2764\ufe0f \U0001f469\u200d\U0001f393",
+    "mark_of_direction_beside_letters": "\u200fAna",
+    "zero_width_space_beside_letters": "Ana\u200b",
+    "braille": "\u2801\u281d\u2801",
+    "letter_beside_a_filler": "\u3164Ana",
+}
+
+
+@pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
+def test_a_name_that_can_be_seen_stays_as_it_is(client, name):
+    certificate = CourseRunCertificateFactory.create(user__name=name)
+
+    page = text_of(client.get(certificate.link))
+
+    assert f"<bdi>{name}</bdi>" in page
+    assert client.get(certificate.link, {"format": "json"}).json()["name"] == name
 
 
 def test_what_is_typed_as_name_or_title_stays_text(client):

@@ -245,6 +245,8 @@ WHITENOISE_AUTOREFRESH = DEBUG
 # TLS ends at the proxy in front, which sets X-Forwarded-Proto itself and drops a caller's own.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=False)
+# The webhooks refuse plain HTTP by themselves.
+SECURE_REDIRECT_EXEMPT = [r"^api/openedx_webhook/(certificate|enrollment)/?$"]
 SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=0)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE_HSTS_SECONDS > 0
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG

@@ -1,13 +1,17 @@
 """Who may knock: bearers of an OAuth2 token, sent in the Authorization header."""
 
+import logging
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest
 from oauth2_provider.contrib.rest_framework import OAuth2Authentication
-from rest_framework.exceptions import AuthenticationFailed, Throttled
+from rest_framework.exceptions import AuthenticationFailed, PermissionDenied, Throttled
 from rest_framework.request import Request
 
 from users.failed_logins import Secret, count_failure
+
+log = logging.getLogger(__name__)
 
 
 class BearerTokenAuthentication(OAuth2Authentication):
@@ -22,7 +26,13 @@ class BearerTokenAuthentication(OAuth2Authentication):
 
         Raises Throttled instead where too many bad ones came from the caller's address. A good one
         is taken all the same: Open edX can sit behind one address with whoever tries them out.
+        Raises PermissionDenied, whatever the token, if the request came by plain HTTP and the site
+        wants HTTPS.
         """
+        # Not by a redirect, as all other pages: a POST follows it as a GET, and the event is lost.
+        if settings.SECURE_SSL_REDIRECT and not request.is_secure():
+            log.warning("webhook called by plain HTTP")
+            raise PermissionDenied("This site takes events by HTTPS only; please send it to https.")
         if not request.META.get("HTTP_AUTHORIZATION", "").strip():
             return None
         try:

@@ -224,6 +224,21 @@ class TestNotEligible:
         assert not CourseRunCertificate.all_objects.exists()
         assert CourseRunGrade.objects.get().passed
 
+    def test_a_learner_whose_account_was_given_up_gets_none_and_keeps_what_there_is(
+        self, run: CourseRun, dana: User, openedx: SimulatedOpenEdx, tell: Tell
+    ):
+        passes(openedx, run, dana)
+        User.objects.filter(pk=dana.pk).update(is_active=False)
+
+        assert answered(tell(dana, run)) == NO_PAID_ENROLLMENT
+        assert not CourseRunCertificate.all_objects.exists()
+        assert CertificateRequest.objects.get().reason == "no_paid_enrollment"
+
+        certificate = CourseRunCertificateFactory.create(user=dana, course_run=run)
+
+        assert answered(tell(dana, run)) == {"certificate_status": "exists"}
+        assert CourseRunCertificate.objects.get() == certificate
+
     def test_the_grades_reason_goes_first(
         self, run: CourseRun, user: User, openedx: SimulatedOpenEdx, tell: Tell
     ):

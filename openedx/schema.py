@@ -27,6 +27,7 @@ TITLE: Final = "MITx Online webhooks for Open edX"
 INTRODUCTION: Final = """\
 What Open edX's plugin calls, and an administrator by hand. Every reply is JSON, whatever `Accept`
 says; a request is checked in the order of the statuses 401 or 429, 403, 405, 415, 413, 400, 404.
+Plain HTTP is refused before all of these if the site wants HTTPS.
 The address without the slash at the end is the same.
 
 Whoever sends an event again after a reply of 503, or after none at all, does no harm: both
@@ -92,8 +93,10 @@ _REFUSALS: Final = {
     ),
     403: _refusal(
         "The token's user is not a member of staff, or the token lacks a scope that the site "
-        "requires (OPENEDX_WEBHOOK_REQUIRED_SCOPES).",
+        "requires (OPENEDX_WEBHOOK_REQUIRED_SCOPES); or, whatever the token, the request came by plain "
+        "HTTP and the site wants HTTPS (SECURE_SSL_REDIRECT).",
         not_staff="You do not have permission to perform this action.",
+        plain_HTTP="This site takes events by HTTPS only; please send it to https.",
     ),
     404: _failure(
         "Nobody has this e-mail address here, or no run this course id. The plugin repeats a "
@@ -171,7 +174,8 @@ it by hand:
             reference(CertificateStanding, NotEligible),
             "It is settled. `created`: now. `exists`, `revoked`: Open edX was not asked. "
             "`not_eligible`: Open edX answered, and the learner has not passed, which is held and "
-            "asked again three times within minutes, or has no active paid enrollment here.",
+            "asked again three times within minutes, or has no active paid enrollment here, or no "
+            "active account.",
             **{
                 str(reply.get("reason", reply["certificate_status"])): reply
                 for reply in CERTIFICATE_REPLIES.values()

@@ -89,6 +89,10 @@ class Stage:
             self.send(authorization="Bearer unknown")
             return self.send(authorization="Bearer unknown")
 
+    def send_by_plain_http(self) -> Any:
+        self.settings.SECURE_SSL_REDIRECT = True
+        return self.send()
+
     def send_with_the_database_failing(self) -> Any:
         with database_failing_at("courses_courserun"):
             return self.send()
@@ -109,6 +113,7 @@ REFUSALS: dict[tuple[int, str], Act] = {
     (401, "unknown"): lambda stage: stage.send(authorization="Bearer unknown"),
     (401, "inactive"): lambda stage: stage.send_with_token_of(UserFactory.create(is_active=False)),
     (403, "not staff"): lambda stage: stage.send_with_token_of(stage.learner),
+    (403, "plain HTTP"): lambda stage: stage.send_by_plain_http(),
     (404, "no such user"): lambda stage: stage.send({**EVENT, "email": "nobody@example.com"}),
     (404, "no such run"): lambda stage: stage.send({**EVENT, "course_id": "course-v1:No+such+run"}),
     (405, "GET"): lambda stage: stage.send(method="GET"),

@@ -5,14 +5,14 @@ its own by the setting ACCESS_TOKEN_ADMIN_CLASS.
 """
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterator
 from typing import Any, Final
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.views.autocomplete import AutocompleteJsonView
 from django.contrib.admin.widgets import AutocompleteSelect
-from django.db.models import BooleanField, ExpressionWrapper, QuerySet
+from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -31,6 +31,7 @@ from openedx.tokens import (
 )
 from users.admin import SupportAdmin, find_users
 from users.models import User
+from users.pasted import Pasted
 
 # In the session: the forms that were sent, so that none makes a second token when it is sent again.
 SENT_FORMS: Final = "token_forms_sent"
@@ -133,8 +134,9 @@ class AccessTokenAdmin(SupportAdmin):
     def usable(self, token: Any) -> bool:
         return bool(token.is_usable)
 
-    def find_rows(self, word: str) -> Iterable[QuerySet[Any]]:
-        return [AccessToken.objects.filter(user__in=find_users(word))]
+    def find_rows(self, pasted: Pasted) -> Iterator[Q]:
+        for users in find_users(pasted):
+            yield Q(user__in=users)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         usable = ExpressionWrapper(is_usable(), output_field=BooleanField())

@@ -1,6 +1,7 @@
 """The webhooks that Open edX's plugin calls."""
 
 import logging
+import re
 from typing import Any
 
 from drf_spectacular.utils import extend_schema
@@ -24,6 +25,13 @@ from users.emails import mask_email
 from users.models import User
 
 log = logging.getLogger(__name__)
+
+# As opaque-keys writes them: `course-v1:ORG+COURSE+RUN`, a part of a course for a coach,
+# `ccx-v1:ORG+COURSE+RUN+ccx@NUMBER`, and the old `ORG/COURSE/RUN`. A part may be missing: who must
+# find the mistake sees the id. No address is of this form, since a number is no domain.
+_COURSE_KEY = re.compile(
+    r"(?:course|ccx)-v1:[\w.~:-]+(?:\+[\w.~:-]+)*(?:\+ccx@[0-9]+)?|[\w.~-]+(?:/[\w.~-]+){2}"
+)
 
 
 @counts_events("certificate")
@@ -103,8 +111,11 @@ def _receive(
 
 
 def _loggable(course_id: str) -> str:
-    """Return a course id that nobody here knows, which a mistaken sender may have made of an address."""
-    return mask_email(course_id) if "@" in course_id else course_id
+    """Return a course id that is not known here: masked unless it looks like one.
+
+    A mistaken sender may have put an address into the field, in whatever spelling.
+    """
+    return course_id if _COURSE_KEY.fullmatch(course_id) else mask_email(course_id)
 
 
 def _ids(user: User, run: CourseRun) -> dict[str, object]:

@@ -124,6 +124,79 @@ class TestWhoMayCall:
         refused(client.post(reverse(webhook), EVENT, "application/json"), 401, "detail")
 
 
+class TestPlainHttp:
+    """Where the site wants HTTPS: a redirect would turn the POST into a GET, and lose the event."""
+
+    @pytest.fixture(params=["", "/"], ids=["without the slash", "with the slash"])
+    def address(self, request: pytest.FixtureRequest, webhook: str, settings: Any) -> str:
+        settings.SECURE_SSL_REDIRECT = True
+        return reverse(webhook).rstrip("/") + request.param
+
+    @pytest.mark.parametrize("token", ["good", "wrong", None])
+    def test_it_is_403_with_a_sentence_and_no_redirect_and_the_log_tells_once(
+        self,
+        address: str,
+        token: str | None,
+        staff_token: str,
+        client: Client,
+        caplog: pytest.LogCaptureFixture,
+    ):
+        headers = {"authorization": f"Bearer {staff_token if token == 'good' else token}"}
+
+        response = client.post(
+            address, EVENT, "application/json", headers=headers if token else None
+        )
+
+        assert "https" in refused(response, 403, "detail")
+        assert "Location" not in response
+        (line,) = [each for each in caplog.records if "plain HTTP" in each.getMessage()]
+        assert line.levelname == "WARNING"
+        text = "\n".join(str(vars(record)) for record in caplog.records)
+        assert EMAIL not in text
+        assert staff_token not in text
+        assert "request_finished" in caplog.messages
+
+    @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "PUT"])
+    def test_no_method_is_sent_elsewhere(self, address: str, method: str, client: Client):
+        response = client.generic(method, address)
+
+        assert response.status_code == 403
+        assert "Location" not in response
+
+    @pytest.mark.parametrize("headers", [{"X-Forwarded-Proto": "https"}, None])
+    def test_by_https_the_event_is_taken(
+        self, address: str, headers: dict[str, str] | None, staff_token: str, client: Client
+    ):
+        response = client.post(
+            address,
+            {**EVENT, "email": "nobody@example.com"},
+            "application/json",
+            headers={"authorization": f"Bearer {staff_token}", **(headers or {})},
+            secure=headers is None,
+        )
+
+        assert refused(response, 404, "error") == "User not found."
+
+    @pytest.mark.parametrize(
+        "path", ["/admin/", "/api/schema/", "/certificate/x/", "/oauth2/token/"]
+    )
+    def test_every_other_page_is_sent_to_https_as_ever(
+        self, path: str, client: Client, settings: Any
+    ):
+        settings.SECURE_SSL_REDIRECT = True
+
+        response = client.post(path)
+
+        assert (response.status_code, response["Location"]) == (301, f"https://testserver{path}")
+
+    def test_where_http_is_good_enough_the_event_is_taken(
+        self, webhook: str, staff_token: str, knock: Knock
+    ):
+        response = knock(webhook, {**EVENT, "email": "nobody@example.com"}, token=staff_token)
+
+        refused(response, 404, "error")
+
+
 class TestMethod:
     @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"])
     def test_another_method_than_post_is_405(
@@ -398,6 +471,52 @@ class TestNotKnown:
         UserFactory.create(email="dani@example.com")
 
         refused(knock(webhook, {**EVENT, "email": email}, token=staff_token), 404, "error")
+
+
+UNKNOWN_RUNS = {
+    "course": "course-v1:MITx+8.01x+1T2026",
+    "ccx": "ccx-v1:MITx+CCX+1T2026+ccx@99",
+    "old": "MITx/8.01x/2013_Spring",
+    "every_sign": "course-v1:MITx.x+6.00x~a:b-c+R_1",
+    "other_letters": "course-v1:\u041c\u0424\u0422\u0418+\u041c1+2026",
+    "without_its_run": "course-v1:MITx+8.01x",
+}
+
+
+@pytest.mark.parametrize("course_id", UNKNOWN_RUNS.values(), ids=UNKNOWN_RUNS)
+def test_the_log_names_a_run_that_is_not_known_here(
+    webhook: str, course_id: str, staff_token: str, knock: Knock, caplog: pytest.LogCaptureFixture
+):
+    refused(knock(webhook, {**EVENT, "course_id": course_id}, token=staff_token), 404, "error")
+
+    (line,) = [record for record in caplog.records if "run not found" in record.getMessage()]
+    assert (vars(line)["course_id"], line.levelname) == (course_id, "WARNING")
+
+
+NO_RUNS = {
+    "address": "anna@example.org",
+    "address_as_org": "course-v1:anna@example.org+x+y",
+    "address_as_run": "course-v1:x+y+anna@example.org",
+    "address_as_ccx": "ccx-v1:MITx+CCX+1T2026+ccx@example.org",
+    "address_before_ccx": "ccx-v1:anna@example.org+CCX+1T2026+ccx@99",
+    "address_after_ccx": "ccx-v1:MITx+CCX+1T2026+ccx@99+anna@example.org",
+    "address_in_the_old_form": "MITx/anna@example.org/2013",
+    "address_encoded": "anna%40example.org",
+    "address_encoded_in_a_key": "course-v1:anna%40example.org+x+y",
+    "address_with_a_wide_sign": "anna\uff20example.org",
+    "address_in_words": "anna at example.org",
+    "tagged_address": "anna+ccx@99",
+    "name": "Anna Example",
+}
+
+
+@pytest.mark.parametrize("course_id", NO_RUNS.values(), ids=NO_RUNS)
+def test_the_log_masks_what_stands_for_a_run_and_looks_like_none(
+    webhook: str, course_id: str, staff_token: str, knock: Knock, caplog: pytest.LogCaptureFixture
+):
+    refused(knock(webhook, {**EVENT, "course_id": course_id}, token=staff_token), 404, "error")
+
+    assert "anna" not in "\n".join(str(vars(record)) for record in caplog.records).lower()
 
 
 def test_a_refused_event_leaves_no_address_and_one_line_a_record_in_the_log(

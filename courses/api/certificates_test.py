@@ -78,6 +78,22 @@ class TestProcess:
         assert created
         assert certificate == CourseRunCertificate.objects.get()
 
+    def test_an_account_that_was_given_up_earns_none_unless_forced(
+        self, dana: User, run: CourseRun
+    ):
+        User.objects.filter(pk=dana.pk).update(is_active=False)
+        grade = CourseRunGradeFactory.create(user=dana, course_run=run)
+
+        assert not grade.is_certificate_eligible
+        assert process_course_run_grade_certificate(grade) == (None, False, False)
+
+        certificate, created, _ = process_course_run_grade_certificate(
+            grade, should_force_create=True
+        )
+
+        assert created
+        assert certificate == CourseRunCertificate.objects.get()
+
     def test_a_zero_deletes_the_certificate_and_keeps_a_record(self, dana: User, run: CourseRun):
         grade = CourseRunGradeFactory.create(user=dana, course_run=run, grade=0.0, passed=False)
         certificate = CourseRunCertificateFactory.create(user=dana, course_run=run)

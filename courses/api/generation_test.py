@@ -19,6 +19,8 @@ from courses.factories import (
 )
 from courses.models import CourseRun, CourseRunCertificate, CourseRunGrade
 from openedx.simulator import SimulatedOpenEdx
+from users.factories import UserFactory
+from users.models import User
 
 pytestmark = pytest.mark.django_db
 
@@ -263,6 +265,35 @@ class TestWho:
 
         assert not has_certificate(dana, run)
         assert summary.certificates == {outcome: 1}
+
+    @pytest.mark.parametrize("force", [False, True], ids=["", "forced"])
+    def test_a_learner_whose_account_was_given_up_gets_nothing_new_and_keeps_what_there_is(
+        self, force: bool, run: CourseRun, enrolled: Enrolls
+    ):
+        certified, dana = enrolled(run), enrolled(run)
+        certificate = CourseRunCertificateFactory.create(user=certified, course_run=run)
+        User.objects.update(is_active=False)
+
+        summary = generate_course_run_certificates(course_run=run, force=force)
+
+        assert CourseRunCertificate.objects.get() == certificate
+        assert summary.certificates == {
+            CertificateOutcome.EXISTS: 1,
+            CertificateOutcome.NO_PAID_ENROLLMENT: 1,
+        }
+        assert CourseRunGrade.objects.get(user=dana, course_run=run).passed
+
+    def test_an_account_that_is_active_again_earns_what_was_held_back(
+        self, run: CourseRun, enrolled: Enrolls
+    ):
+        dana = enrolled(run, user=UserFactory.create(is_active=False))
+        generate_course_run_certificates()
+        assert not has_certificate(dana, run)
+        User.objects.update(is_active=True)
+
+        generate_course_run_certificates()
+
+        assert has_certificate(dana, run)
 
 
 class TestRepeated:

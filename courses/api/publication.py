@@ -1,6 +1,7 @@
 """What anybody may know of a certificate who has its address."""
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from datetime import UTC, date
 from enum import StrEnum
@@ -14,6 +15,9 @@ from courses.models import CourseRunCertificate, CourseRunCertificateDeletion
 
 # A name that holds an address is none: some learners have put theirs there.
 _ADDRESS = re.compile(r"\S@\S")
+# Letters and symbols by Unicode's categories, and blank on the page: the Hangul fillers (the first
+# four), Braille's empty cell, the object replacement character and the musical null notehead.
+_BLANK = frozenset("\u115f\u1160\u3164\uffa0\u2800\ufffc\U0001d159")
 
 
 class Absence(StrEnum):
@@ -27,8 +31,8 @@ class Absence(StrEnum):
 class PublishedCertificate:
     """A valid certificate, without anything about the learner but the name.
 
-    `learner_name` is empty where the learner has none; the user name, which can be an e-mail
-    address, never takes its place.
+    `learner_name` is empty if the learner has none that can be seen; the user name, which can be an
+    e-mail address, never takes its place.
     """
 
     uuid: UUID
@@ -80,4 +84,16 @@ def find_published_certificate(uuid: UUID) -> PublishedCertificate | Absence:
 
 
 def _get_public_name(name: str) -> str:
-    return "" if _ADDRESS.search(name) else " ".join(name.split())
+    """Return the name as it is shown; empty if it holds an address, or nothing that can be seen."""
+    if _ADDRESS.search(name) or not any(_is_visible(sign) for sign in name):
+        return ""
+    return " ".join(name.split())
+
+
+def _is_visible(sign: str) -> bool:
+    """Whether the character leaves ink on the page by itself.
+
+    Unicode's letters, numbers, punctuation and symbols do. A mark needs a letter to stand on; spaces,
+    controls (those of direction too), joiners, tags, private and unassigned characters show nothing.
+    """
+    return unicodedata.category(sign)[0] in "LNPS" and sign not in _BLANK

@@ -132,6 +132,19 @@ class TestNoPaidEnrollment:
         assert (request.status, request.reason) == ("not_eligible", "no_paid_enrollment")
         assert openedx.request_count == 1
 
+    def test_a_held_request_of_an_account_that_was_given_up_meanwhile_ends_like_it(
+        self, run: CourseRun, enrolled: Enrolls
+    ):
+        dana = enrolled(run)
+        CertificateRequestFactory.create(user=dana, course_run=run)
+        User.objects.filter(pk=dana.pk).update(is_active=False)
+
+        process_requests()
+
+        request = request_of(dana, run)
+        assert (request.status, request.reason) == ("not_eligible", "no_paid_enrollment")
+        assert not CourseRunCertificate.all_objects.exists()
+
     def test_an_event_after_an_upgrade_is_a_new_request(
         self, run: CourseRun, enrolled: Enrolls, openedx: SimulatedOpenEdx
     ):

@@ -21,6 +21,7 @@ SELECT
     certificate.id IS NOT NULL,
     certificate.id IS NULL AND EXISTS (
         SELECT FROM courses_courserunenrollment AS enrollment
+        JOIN users_user AS account ON account.id = enrollment.user_id AND account.is_active
         WHERE enrollment.user_id = learner.user_id
         AND enrollment.run_id = %(course_run)s
         AND enrollment.active
@@ -66,9 +67,9 @@ class Standing(Protocol):
     def certificate(self) -> StoredCertificate | None: ...
     @property
     def has_paid(self) -> bool:
-        """Whether there is an active, paid enrollment; not known where there is a certificate.
+        """Whether an active user has an active, paid enrollment.
 
-        That one needs none any more.
+        It is not asked if there is a certificate: that one needs no enrollment any more.
         """
 
     @property

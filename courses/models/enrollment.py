@@ -20,8 +20,12 @@ class ActiveEnrollmentManager(models.Manager["CourseRunEnrollment"]):
         return super().get_queryset().filter(active=True)
 
     def paid(self) -> models.QuerySet["CourseRunEnrollment"]:
-        """Return those that earn a certificate when the learner passes."""
-        return self.filter(enrollment_mode__in=EDX_ENROLLMENTS_PAID_MODES)
+        """Return those that earn a certificate when the learner passes.
+
+        An account that was given up is deactivated and made anonymous, and its enrollments can stay:
+        they earn nothing new.
+        """
+        return self.filter(enrollment_mode__in=EDX_ENROLLMENTS_PAID_MODES, user__is_active=True)
 
 
 class CourseRunEnrollment(TimestampedModel):

@@ -54,7 +54,7 @@ class CourseRunGrade(TimestampedModel):
 
     @property
     def is_certificate_eligible(self) -> bool:
-        """Whether the learner has earned a certificate: passed, and enrolled in a paid mode now."""
+        """Whether an active user has earned a certificate: passed, and enrolled in a paid mode now."""
         return (
             self.passed
             and self.grade > NO_CERTIFICATE_GRADE
