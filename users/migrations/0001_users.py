@@ -92,6 +92,13 @@ class Migration(migrations.Migration):
                         violation_error_message="A user with this e-mail address exists.",
                     )
                 ],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("is_staff", True)),
+                        fields=["id"],
+                        name="users_user_staff",
+                    )
+                ],
             },
         ),
     ]
