@@ -165,6 +165,15 @@ def test_the_page_for_operators_has_a_heading_for_each_alert_and_for_no_other():
     assert sorted(headings) == sorted(rule["alert"] for rule in ALERTS)
 
 
+def test_each_metric_that_the_page_for_operators_names_is_told():
+    words = re.findall(
+        r"`((?:mitxonline_certificate|\.\.\.)_\w+)`", (DOCS / "operations.md").read_text()
+    )
+
+    assert words
+    assert {word.replace("...", "mitxonline_certificate") for word in words} <= set(list_exported())
+
+
 def test_the_dashboard_can_be_imported_anywhere():
     (variable,) = DASHBOARD["templating"]["list"]
     assert (variable["name"], variable["type"], variable["query"]) == (
