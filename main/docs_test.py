@@ -33,8 +33,12 @@ PAGES = [
 ]
 PATH = re.compile(r"(?:[\w.-]+/)+[\w.-]*")
 SETTING = re.compile(r"\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b")
-# What is written like a setting: a word of make's, an example, a constant, and a key of a setting.
-NO_SETTINGS = {"NO_BROWSER", "COURSE_ID", "EMAIL_MAX_LENGTH", "EXCEPTION_HANDLER"}
+# What is written like a setting: a word of make's, an example, a constant, keys of settings, and a
+# variable that `requests` reads.
+NO_SETTINGS = {
+    *("NO_BROWSER", "COURSE_ID", "EMAIL_MAX_LENGTH", "EXCEPTION_HANDLER"),
+    *("ACCESS_TOKEN_ADMIN_CLASS", "REQUESTS_CA_BUNDLE"),
+}
 TABLE = re.compile(r"(?:users|openedx|courses)_\w+")
 
 
@@ -121,6 +125,9 @@ def leads_somewhere(address: str) -> bool:
     try:
         resolve(address)
     except Resolver404:
+        if address.startswith("/etc/"):
+            # A file of another program's, on its own machine.
+            return True
         known = routes(get_resolver().url_patterns)
         return any(route.startswith(address.lstrip("/")) for route in known)
     return True
