@@ -4,12 +4,16 @@ import logging
 from collections.abc import Callable, Iterator
 from uuid import UUID
 
+import psycopg
 import pytest
 import structlog
 from structlog.contextvars import bound_contextvars
 
 from main import logs
+from main.database.connecting import connect
+from main.database.pool import Pool
 from main.log_reading import Log, make_log
+from main.processes import find_free_port
 from users.models import User
 
 ours = logging.getLogger("courses.some_module")
@@ -199,11 +203,12 @@ class TestExceptions:
         assert "dana" not in log.text
 
     def test_why_no_connection_to_the_database_is_made_is_told(self, log: Log):
-        logging.getLogger("psycopg.pool").warning(
-            "error connecting in %r: %s", "pool-1", OSError("connection refused")
-        )
+        with pytest.raises(psycopg.OperationalError):
+            Pool(lambda: connect({"host": "127.0.0.1", "port": find_free_port()}), 1).getconn()
 
-        assert log.lines[0]["event"] == "error connecting in 'pool-1': connection refused"
+        (line,) = log.lines
+        assert line["event"].startswith("no connection to the database: connection failed")
+        assert "Connection refused" in line["event"]
 
     def test_an_exception_that_is_its_own_cause_ends(self, log: Log):
         error = ValueError(SECRET)

@@ -6,7 +6,7 @@ from typing import Any
 import psycopg
 from psycopg import errors
 
-from openedx.patience import left_for_statement
+from openedx.patience import left_for_statement, spend
 
 
 class NoAnswerInTime(psycopg.OperationalError):
@@ -30,9 +30,12 @@ class Connection(psycopg.Connection[Any]):
         patience = left_for_statement()
         if patience is None:
             return super().wait(gen, interval, timeout)
+        began = time.monotonic()
         try:
             return super().wait(gen, interval, patience if timeout is None else timeout)
         except errors._WaitTimeout as error:
             # Not close(): that is Python's, and must know of no answer that is under way.
             self.pgconn.finish()
             raise NoAnswerInTime("the database did not answer in time") from error
+        finally:
+            spend(time.monotonic() - began)

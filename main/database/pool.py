@@ -20,7 +20,7 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from main.database.connection import Connection
-from openedx.patience import left_for_connection, patience_of
+from openedx.patience import left_for_connection, patience_of, spend
 
 log = logging.getLogger(__name__)
 
@@ -161,6 +161,7 @@ class Pool:
                 return self._idle.pop()
             finally:
                 self._waiting -= 1
+                spend(time.monotonic() - called)
 
     def _connect_if_there_is_room(self) -> None:
         young = sum(attempt.is_young for attempt in self._attempts)

@@ -15,7 +15,7 @@ from main.database.connecting import connect
 from main.database.connection import Connection
 from main.database.pool import NoConnectionInTime, Pool
 from main.processes import find_free_port
-from openedx.patience import patience_of
+from openedx.patience import patience_of, restart
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -218,6 +218,18 @@ class TestPatience:
             slept = ask(connection, f"SELECT 'slept' FROM pg_sleep({2 * MOMENT})")
 
         assert slept == "slept"
+        pool.putconn(connection)
+
+    def test_the_waits_of_a_caller_count_together_and_begin_again_when_it_says_so(self, pool: Pool):
+        connection = pool.getconn()
+
+        with patience_of(10 * MOMENT, bounds_statements=True):
+            for _ in range(3):
+                restart()
+                connection.execute(f"SELECT pg_sleep({6 * MOMENT})")
+            with pytest.raises(psycopg.OperationalError):
+                connection.execute(f"SELECT pg_sleep({6 * MOMENT})")
+
         pool.putconn(connection)
 
     def test_within_another_it_ends_no_later_than_that_one(self, pool: Pool):
