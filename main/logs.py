@@ -143,7 +143,7 @@ class LineFormatter(ProcessorFormatter):
         self._tells_texts = tells_texts
 
     def format(self, record: logging.LogRecord) -> str:
-        if self._tells_texts or not record.args or record.name in _TELL_OF_CONNECTIONS:
+        if self._tells_texts or not record.args:
             return super().format(record)
         record = logging.makeLogRecord(record.__dict__)
         if isinstance(record.args, Mapping):
@@ -174,8 +174,6 @@ class NotOfOneTask(logging.Filter):
         return not hasattr(record, "data")
 
 
-# Errors in connecting hold the server's address and its reason, and no row.
-_TELL_OF_CONNECTIONS = ("main.database.pool",)
 # Django's request; and what a formatter of somebody else's leaves behind in a record.
 _NOT_FIELDS = frozenset({"request", "message", "asctime"})
 _WHO_AND_WHERE = [structlog.stdlib.add_log_level, structlog.stdlib.add_logger_name]

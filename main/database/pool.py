@@ -204,7 +204,7 @@ class Pool:
         if str(error) != self._told:
             self._told = str(error)
             # What libpq and the server say holds the server's address and the role, and no row.
-            log.error("no connection to the database: %s", error)
+            log.error("no connection to the database", extra={"cause": self._told})
 
 
 def _has_something_to_say(connection: Connection) -> bool:
