@@ -59,7 +59,7 @@ def _rows(outcome: Outcome) -> Iterator[tuple[str, object]]:
     yield "kills of web servers", sum(kills[name] for name in WEBS)
     yield "kills of workers, of beat", f"{kills[WORKER] + kills[WATCH]}, {kills[BEAT]}"
     yield "  ended by themselves", _in_words(outcome.unexpected_ends)
-    yield "outages of PostgreSQL, of all kinds", len(told.postgres_outages)
+    yield "outages of PostgreSQL", len(told.postgres_outages)
     yield "outages of the broker", told.broker_outages or "the whole time"
     yield "faults of Open edX", f"{told.fault_phases} times, {outcome.spoiled.total()} answers"
     yield "  answers spoiled by", _in_words(outcome.spoiled)

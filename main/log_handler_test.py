@@ -127,12 +127,18 @@ def test_a_forked_process_tells_of_its_own_lines(handler: LogHandler, pipe: Pipe
     assert [line.get("number") for line in pipe.read()] == [None, 2]
 
 
-def test_without_areader_at_all_nothing_is_raised(handler: LogHandler, pipe: Pipe):
+def test_lines_for_a_reader_that_has_gone_are_dropped_until_another_comes(
+    handler: LogHandler, pipe: Pipe
+):
     os.close(pipe.reader)
     log(handler, 0)
 
-    pipe.reader = os.dup(pipe.writer)
+    pipe.reader = os.open(f"/proc/self/fd/{pipe.writer}", os.O_RDONLY | os.O_NONBLOCK)
     log(handler, 1)
+
+    told, line = pipe.read()
+    assert (told["event"], told["lines"]) == (DROPPED, 1)
+    assert line["number"] == 1
 
 
 @pytest.mark.django_db(transaction=True)

@@ -65,8 +65,8 @@ _figures: Final = _FiguresCollector()
 def metrics(request: HttpRequest) -> HttpResponse:
     """Answer what all processes have counted, and what the database says, as Prometheus reads it.
 
-    Also if the database does not answer, or METRICS_DIR is of no use. Whoever asks needs METRICS_TOKEN; without one set there
-    is no such page, but in development it is open to all.
+    Also if the database does not answer, or METRICS_DIR is of no use. The caller needs
+    METRICS_TOKEN; without one set there is no such page, but in development it is open to all.
     """
     if not settings.METRICS_TOKEN:
         if not settings.DEBUG:

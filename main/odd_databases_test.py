@@ -8,7 +8,7 @@ from django.db import connection
 
 from courses.models import CourseRun
 from main.conftest import execute
-from main.processes import Programs
+from main.processes import Programs, wait_until
 from users.models import User
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -129,9 +129,12 @@ def test_a_database_that_is_away_keeps_no_program_from_starting(programs: Progra
     away = "postgres://nobody@127.0.0.1:1/none"
 
     web = programs.start_web_server(DATABASE_URL=away)
+    watch = programs.start_command("process_certificate_requests", "--watch", DATABASE_URL=away)
     told = programs.run_command(*CHECK, DATABASE_URL=away)
 
     reply = web.post({})
     assert reply is not None
     assert reply.status_code == 503
     assert "no issues" in told
+    wait_until(lambda: "trying again" in watch.words, lambda: watch.words)
+    assert watch.is_running

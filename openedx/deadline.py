@@ -6,6 +6,7 @@ time is up it hangs up on the connection in use, and no further try is made. The
 knows no time-out at all: it is made in a thread, which is left to itself when it takes too long.
 """
 
+import errno
 import math
 import socket
 import threading
@@ -150,7 +151,12 @@ def _connect_in_time(connection: HTTPConnection, connect: Callable[[], None]) ->
             is_found.set()
 
     # A daemon: a resolver that hangs must not keep the process from ending.
-    threading.Thread(target=work, name="connect", daemon=True).start()
+    thread = threading.Thread(target=work, name="connect", daemon=True)
+    try:
+        thread.start()
+    except RuntimeError as error:
+        # Ours, as a descriptor is that can't be had.
+        raise OSError(errno.ENOMEM, "the machine has no thread left") from error
     was_found = is_found.wait(min(connection.timeout or math.inf, deadline.seconds_left))
     if was_found and futures.wait([connected], deadline.seconds_left).done:
         connected.result()

@@ -1,6 +1,7 @@
 """A learner who passes first and pays later has a certificate as one who did it the other way round."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -9,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from courses.api import generate_course_run_certificates, process_requests
-from courses.conftest import at_once, has_certificate
+from courses.conftest import has_certificate, in_thread
 from courses.factories import (
     CertificateRequestFactory,
     CourseRunCertificateFactory,
@@ -23,7 +24,16 @@ from courses.models import (
     CourseRunCertificate,
     CourseRunEnrollment,
 )
-from openedx.conftest import NO_PAID_ENROLLMENT, Knock, Tell, answered, event_of, passes
+from main.standstill import locked
+from openedx.conftest import (
+    NO_PAID_ENROLLMENT,
+    Knock,
+    Tell,
+    answered,
+    database_failing_at,
+    event_of,
+    passes,
+)
 from openedx.simulator import SimulatedOpenEdx
 from users.factories import UserFactory
 from users.models import User
@@ -105,16 +115,51 @@ def test_a_grade_that_a_sweep_has_stored_counts_as_well(ana: User, old_run: Cour
     assert has_certificate(ana, old_run)
 
 
-def test_a_payment_that_comes_at_the_same_moment_as_the_event_is_not_overlooked(
-    ana: User, old_run: CourseRun, tell: Tell
+def test_a_payment_between_the_look_for_one_and_the_storing_of_the_grade_is_not_overlooked(
+    ana: User, old_run: CourseRun, pay: Pay, tell: Tell
 ):
-    enrollment = CourseRunEnrollment.objects.get(user=ana)
-    enrollment.enrollment_mode = "verified"
-
-    at_once(lambda: tell(ana, old_run), enrollment.save)
-    process_requests(ignore_due=True)
+    with ThreadPoolExecutor(1) as executor:
+        with locked("courses_courserungrade") as grades:
+            telling = executor.submit(in_thread(lambda: tell(ana, old_run)))
+            # It has looked, and found no payment.
+            grades.wait_for(1)
+            pay(ana, old_run)
+        telling.result()
+    process_requests()
 
     assert has_certificate(ana, old_run)
+
+
+class TestADatabaseThatFailsWhenAPaymentIsLookedFor:
+    def test_an_event_that_is_sent_again_finds_the_payment(
+        self, ana: User, old_run: CourseRun, knock: Knock, staff_token: str
+    ):
+        CourseRunGradeFactory.create(user=ana, course_run=old_run, passed=True)
+        event = event_of(ana, old_run) | {"mode": "verified"}
+
+        with database_failing_at("courses_certificaterequest"):
+            failed = knock("openedx-enrollment-webhook", event, token=staff_token)
+        paid_then = CourseRunEnrollment.objects.get(user=ana).enrollment_mode
+        again = knock("openedx-enrollment-webhook", event, token=staff_token)
+
+        assert (failed.status_code, paid_then) == (503, "audit")
+        assert again.status_code == 200
+        assert CertificateRequest.objects.get().is_open
+
+    def test_a_payment_that_was_not_looked_for_is_found_by_the_next_event(
+        self, ana: User, old_run: CourseRun, knock: Knock, staff_token: str
+    ):
+        CourseRunGradeFactory.create(user=ana, course_run=old_run, passed=True)
+        with database_failing_at("courses_certificaterequest"):
+            enrollment = CourseRunEnrollment.objects.get(user=ana)
+            enrollment.enrollment_mode = "verified"
+            enrollment.save()
+        assert not CertificateRequest.objects.exists()
+
+        event = event_of(ana, old_run) | {"mode": "verified"}
+        knock("openedx-enrollment-webhook", event, token=staff_token)
+
+        assert CertificateRequest.objects.get().is_open
 
 
 def test_an_enrollment_that_is_paid_and_active_again_counts(ana: User, old_run: CourseRun):
@@ -142,6 +187,17 @@ def test_who_has_not_passed_opens_no_request_by_paying(
 ):
     if grade is not None:
         CourseRunGradeFactory.create(user=ana, course_run=old_run, **grade)
+
+    pay(ana, old_run)
+
+    assert not CertificateRequest.objects.exists()
+
+
+def test_an_account_that_was_given_up_opens_no_request_by_paying(
+    ana: User, old_run: CourseRun, pay: Pay
+):
+    CourseRunGradeFactory.create(user=ana, course_run=old_run, passed=True)
+    User.objects.filter(pk=ana.pk).update(is_active=False)
 
     pay(ana, old_run)
 
@@ -223,6 +279,17 @@ class TestAnOpenEdxThatSendsTheEventWheneverAGradeIsRead:
         assert answered(tell(ana, old_run)) == NO_PAID_ENROLLMENT
 
         assert openedx.request_count == 2
+
+    def test_a_save_by_a_clock_that_is_ahead_does_not_begin_the_loop(
+        self, ana: User, old_run: CourseRun, openedx: SimulatedOpenEdx, tell: Tell
+    ):
+        ahead = timezone.now() + timedelta(hours=1)
+        CourseRunEnrollment.objects.update(updated_on=ahead)
+
+        replies = [answered(tell(ana, old_run)) for _ in range(3)]
+
+        assert replies == [NO_PAID_ENROLLMENT] * 3
+        assert openedx.request_count == 1
 
     def test_who_has_paid_since_gets_the_certificate_by_the_next_event(
         self, ana: User, old_run: CourseRun, pay: Pay, tell: Tell

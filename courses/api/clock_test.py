@@ -19,6 +19,7 @@ from courses.api import (
     request_certificate,
 )
 from courses.api.clock import database_now
+from courses.api.replays import Left
 from courses.api.request_queue import claim
 from courses.api.sweep_leases import claim_sweep
 from courses.conftest import PASSED, ZERO, Clock, Enrolls, has_certificate, request_of
@@ -94,11 +95,12 @@ class TestWrongClock:
         self, run: CourseRun, off: timedelta, settings
     ):
         soon = database_now() + MINUTE
-        request = CertificateRequestFactory.create(lease=uuid.uuid4(), leased_until=soon)
+        CertificateRequestFactory.create(lease=uuid.uuid4(), leased_until=soon)
         CourseRunSweepFactory.create(course_run=run, lease=uuid.uuid4(), leased_until=soon)
 
         assert claim(CertificateRequest.objects.all()) is None
-        assert reopen(request) is None
+        replay = reopen(CertificateRequest.objects.all())
+        assert (replay.started, replay.left) == (frozenset(), {Left.AT_WORK: 1})
         with pytest.raises(RunIsSwept):
             claim_sweep(run)
 

@@ -6,6 +6,7 @@ from typing import TypedDict, Unpack
 from django.db import transaction
 
 from courses.api.conflicts import repeat_on_conflict
+from courses.api.payments import note_enrollment
 from courses.models import CourseRun, CourseRunEnrollment, CourseRunEnrollmentAudit
 from courses.models.audit import snapshot
 from courses.models.enrollment import ENDS_OF_A_PAYMENT
@@ -95,7 +96,9 @@ def _mirror(user: User, run: CourseRun, mode: str) -> tuple[CourseRunEnrollment,
         wanted |= {"active": True, "change_status": None}
     if mode in EDX_ENROLLMENTS_PAID_MODES or _has_lost_its_payment(enrollment):
         wanted["enrollment_mode"] = mode
-    _apply(enrollment, wanted)
+    if not _apply(enrollment, wanted):
+        # Sent again, it finds a payment that was not looked for the first time.
+        note_enrollment(enrollment)
     return enrollment, False
 
 
@@ -105,16 +108,17 @@ def _has_lost_its_payment(enrollment: CourseRunEnrollment) -> bool:
 
 def _apply(
     enrollment: CourseRunEnrollment, wanted: dict[str, object], acting_user: User | None = None
-) -> None:
-    """Store what differs from the locked row, and record the change where there is one."""
+) -> bool:
+    """Store what differs from the locked row and record the change; return whether there was one."""
     before = snapshot(enrollment)
     changed = [name for name, value in wanted.items() if getattr(enrollment, name) != value]
     if not changed:
-        return
+        return False
     for name in changed:
         setattr(enrollment, name, wanted[name])
     enrollment.save(update_fields=[*changed, "updated_on"])
     _record(enrollment, before, acting_user)
+    return True
 
 
 def _record(

@@ -23,12 +23,19 @@ log = logging.getLogger(__name__)
 def note_enrollment(enrollment: CourseRunEnrollment) -> None:
     """Open a request for the learner of an enrollment that was saved, if it pays for a passed grade.
 
-    Costs no statement if the enrollment is not active or not paid, and one otherwise, after the
-    commit: whoever processes an event at the same moment looks for payments after its own commit,
-    so that one of the two sees the other. What fails is logged and costs the caller nothing.
+    Costs no statement if the enrollment is not active or not paid. Otherwise it costs one after the
+    commit: an event that is worked on at the same moment looks for payments after its own commit, so
+    that one of the two sees the other. In a caller's transaction it costs another before that: the
+    payment and the request are committed together, or neither is. That one raises Django's database
+    errors; what fails after the commit is logged.
     """
-    if enrollment.active and enrollment.enrollment_mode in EDX_ENROLLMENTS_PAID_MODES:
-        transaction.on_commit(partial(_hold, enrollment.run_id, [enrollment.user_id]))
+    if not (enrollment.active and enrollment.enrollment_mode in EDX_ENROLLMENTS_PAID_MODES):
+        return
+    run, users = enrollment.run_id, [enrollment.user_id]
+    if transaction.get_connection().in_atomic_block and (held := accept_payments(run, users)):
+        transaction.on_commit(partial(_announce, run, held))
+    else:
+        transaction.on_commit(partial(_hold, run, users))
 
 
 def find_late_payments(course_run: int, verdicts: Mapping[int, Verdict]) -> None:
@@ -58,8 +65,12 @@ def _hold(course_run: int, users: Collection[int]) -> None:
         )
         return
     if held:
-        log.info(
-            "paid after passing: certificate requests opened",
-            extra={"run_id": course_run, "requests": held},
-        )
-        wake_worker()
+        _announce(course_run, held)
+
+
+def _announce(course_run: int, requests: int) -> None:
+    log.info(
+        "paid after passing: certificate requests opened",
+        extra={"run_id": course_run, "requests": requests},
+    )
+    wake_worker()

@@ -72,6 +72,7 @@ SELECT enrollment.user_id, enrollment.run_id, now, now, now, now
 FROM courses_courserunenrollment AS enrollment
 JOIN courses_courserungrade AS grade
     ON grade.user_id = enrollment.user_id AND grade.course_run_id = enrollment.run_id
+JOIN users_user AS account ON account.id = enrollment.user_id AND account.is_active
 CROSS JOIN (SELECT statement_timestamp()) AS clock (now)
 WHERE enrollment.run_id = %(course_run)s
 AND enrollment.user_id = ANY(%(users)s)

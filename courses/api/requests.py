@@ -39,9 +39,11 @@ SELECT
         AND NOT EXISTS (
             SELECT FROM courses_courserunenrollment AS enrollment
             WHERE enrollment.user_id = %(user)s AND enrollment.run_id = %(course_run)s
-            -- Also one that was paid past `save()`, or by a process whose clock is behind.
+            -- A save of the future is a wrong clock's: nothing is known of it. Who has paid counts
+            -- all the same, also past `save()`, or by a process whose clock is behind.
             AND (
                 enrollment.updated_on > settled.settled_on
+                AND enrollment.updated_on <= statement_timestamp()
                 OR (%(is_active)s AND active AND enrollment_mode = ANY(%(paid_modes)s))
             )
         )

@@ -1,10 +1,15 @@
 """A connection whose answers are waited for as long as the caller can wait, and not longer."""
 
+import os
+import threading
 import time
-from typing import Any
+from contextlib import suppress
+from typing import Any, Final
 
 import psycopg
 from psycopg import errors
+from psycopg.pq import ConnStatus
+from psycopg.pq.abc import PGcancel
 
 from openedx.patience import left_for_statement, spend
 
@@ -24,6 +29,10 @@ class Connection(psycopg.Connection[Any]):
         self.made_at = time.monotonic()
         #: Whether the server has said that it takes no writes, or goes away.
         self.is_condemned = False
+        #: Whether one statement took too long, which says nothing of the others.
+        self.was_given_up = False
+        #: The process that may use it.
+        self.process = os.getpid()
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
         """Wait as psycopg does; raise NoAnswerInTime at the end of the caller's patience."""
@@ -34,8 +43,30 @@ class Connection(psycopg.Connection[Any]):
         try:
             return super().wait(gen, interval, patience if timeout is None else timeout)
         except errors._WaitTimeout as error:
-            # Not close(): that is Python's, and must know of no answer that is under way.
-            self.pgconn.finish()
+            self._give_up()
             raise NoAnswerInTime("the database did not answer in time") from error
         finally:
             spend(time.monotonic() - began)
+
+    def _give_up(self) -> None:
+        """Leave the connection, and have the server end what it works on for nobody."""
+        self.was_given_up = True
+        cancel = self.pgconn.get_cancel() if self.pgconn.status == ConnStatus.OK else None
+        # Not close(): an answer is under way.
+        self.pgconn.finish()
+        # A server that says nothing holds the thread for as long as a connection may take.
+        if cancel is not None and _cancelling.acquire(blocking=False):
+            threading.Thread(target=_end, args=[cancel], daemon=True).start()
+
+
+# At most so many; a statement that is not cancelled ends by the server's own time limits.
+_cancelling: Final = threading.BoundedSemaphore(8)
+
+
+def _end(cancel: PGcancel) -> None:
+    try:
+        # It has ended by itself, or the server does not listen.
+        with suppress(psycopg.Error):
+            cancel.cancel()
+    finally:
+        _cancelling.release()

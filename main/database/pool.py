@@ -20,7 +20,7 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from main.database.connection import Connection
-from openedx.patience import left_for_connection, patience_of, spend
+from openedx.patience import left_for_connection, left_for_statement, patience_of, spend
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +31,8 @@ PROBE_SECONDS: Final = 0.5
 # Seconds after which another attempt to connect is begun beside one that is not over: the server may
 # have come back since, and nobody would tell the older one.
 YOUNG_SECONDS: Final = 0.5
+# So many attempts for each connection that may be there, those that are not over included.
+ATTEMPTS_EACH: Final = 4
 # Seconds. Longer ago, the name of the server may stand for another one by now.
 LIFETIME_SECONDS: Final = 3600.0
 IDLE_SECONDS: Final = 600.0
@@ -101,31 +103,41 @@ class Pool:
             idle = self._take()
             if idle.seconds < FRESH_SECONDS and not _has_something_to_say(idle.connection):
                 return idle.connection
+            patience = left_for_statement()
             if _is_alive(idle.connection):
                 return idle.connection
-            self.putconn(idle.connection)
+            # One that was asked in less time than a probe takes may live, and says nothing of others.
+            was_asked = patience is None or patience >= PROBE_SECONDS
+            is_gone = was_asked or not idle.connection.was_given_up
+            self._take_back(idle.connection, is_server_gone=is_gone)
 
     def putconn(self, connection: Connection) -> None:
-        """Take back what `getconn` returned; what can't be used again is closed.
+        """Take back what `getconn` returned; what can't be used again is closed."""
+        is_dead = connection.closed and not connection.was_given_up
+        self._take_back(connection, is_server_gone=is_dead or connection.is_condemned)
 
-        When one has died, all that are as old are closed, too, the idle ones now and the lent ones
-        when they come back: they have the same server.
+    def _take_back(self, connection: Connection, *, is_server_gone: bool) -> None:
+        """Take it back; if its server is gone, close all that are as old.
+
+        The idle ones are closed now, and the lent ones when they come back.
         """
-        is_dead = connection.closed or connection.is_condemned
-        is_at_rest = not is_dead and (
+        if connection.process != os.getpid():
+            # It is the parent's, who lent it before this process was forked.
+            return
+        is_at_rest = not (connection.closed or is_server_gone) and (
             connection.pgconn.transaction_status == TransactionStatus.IDLE
         )
         now, closing = time.monotonic(), []
         with self._changed:
             self._lent -= 1
-            if is_dead:
+            if is_server_gone:
                 self._made_after = now
             oldest = max(self._made_after, now - LIFETIME_SECONDS)
             if is_at_rest and connection.made_at > oldest and not self._is_closed:
                 self._idle.append(_Idle(connection))
             else:
                 closing.append(connection)
-            while self._idle and (is_dead or self._idle[0].seconds > IDLE_SECONDS):
+            while self._idle and (is_server_gone or self._idle[0].seconds > IDLE_SECONDS):
                 closing.append(self._idle.pop(0).connection)
             self._changed.notify()
         for each in closing:
@@ -145,6 +157,9 @@ class Pool:
 
     def _take(self) -> _Idle:
         patience, called = left_for_connection(), time.monotonic()
+        if patience is not None and patience <= 0:
+            # Nothing could be asked, not even whether a connection lives.
+            raise NoConnectionInTime("no connection to the database in time")
         with self._changed:
             self._waiting += 1
             try:
@@ -165,7 +180,8 @@ class Pool:
 
     def _connect_if_there_is_room(self) -> None:
         young = sum(attempt.is_young for attempt in self._attempts)
-        if young < self._waiting and self._lent + young < self._size:
+        is_crowded = len(self._attempts) >= ATTEMPTS_EACH * self._size
+        if young < self._waiting and self._lent + young < self._size and not is_crowded:
             attempt = _Attempt()
             # A thread, since connecting can take longer than the caller waits.
             thread = threading.Thread(target=self._make, args=[attempt], daemon=True)

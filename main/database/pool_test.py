@@ -14,7 +14,7 @@ from main.database import pool as pool_module
 from main.database.connecting import connect
 from main.database.connection import Connection
 from main.database.pool import NoConnectionInTime, Pool
-from main.processes import find_free_port
+from main.processes import find_free_port, wait_until
 from openedx.patience import patience_of, restart
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -23,13 +23,19 @@ pytestmark = pytest.mark.django_db(transaction=True)
 MOMENT = 0.05
 
 
-# A statement ends soon after the one who asked for it is gone.
-ENDS_SOON = "-c client_connection_check_interval=10ms"
+OURS = "the-pool-of-the-test"
 
 
 def open_one(**changed: object) -> Connection:
-    parameters = {**djangos.get_connection_params(), "autocommit": True, "options": ENDS_SOON}
+    parameters = {**djangos.get_connection_params(), "autocommit": True, "application_name": OURS}
     return connect({**parameters, **changed})
+
+
+def count_sessions() -> int:
+    with djangos.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE application_name = %s", [OURS])
+        (count,) = cursor.fetchone()
+    return int(count)
 
 
 @pytest.fixture
@@ -172,6 +178,21 @@ def test_one_that_the_server_has_ended_is_not_lent(pool: Pool):
     pool.putconn(connection)
 
 
+def test_a_connection_that_was_lent_before_a_fork_is_not_taken_in_by_the_child(pool: Pool):
+    connection = pool.getconn()
+
+    child = os.fork()
+    if child == 0:
+        pool.putconn(connection)
+        own = pool.getconn()
+        os._exit(0 if own is not connection and ask(own, "SELECT 1") == 1 else 1)
+    _, status = os.waitpid(child, 0)
+
+    assert status == 0
+    assert ask(connection, "SELECT 1") == 1
+    pool.putconn(connection)
+
+
 def test_a_process_that_was_forked_leaves_its_parent_s_connections_alone(pool: Pool):
     connection = pool.getconn()
     pool.putconn(connection)
@@ -210,6 +231,42 @@ class TestPatience:
 
         assert connection.closed
         pool.putconn(connection)
+
+    def test_statements_that_take_too_long_leave_no_session_at_the_server(self, pool: Pool):
+        for _ in range(6):
+            connection = pool.getconn()
+            with (
+                pytest.raises(psycopg.OperationalError),
+                patience_of(MOMENT, bounds_statements=True),
+            ):
+                connection.execute("SELECT pg_sleep(60)")
+            pool.putconn(connection)
+
+        wait_until(lambda: count_sessions() == 0)
+
+    def test_one_answer_that_takes_too_long_costs_no_other_connection(self, pool: Pool):
+        idle, slow = pool.getconn(), pool.getconn()
+        pool.putconn(idle)
+
+        with (
+            pytest.raises(psycopg.OperationalError),
+            patience_of(MOMENT, bounds_statements=True),
+        ):
+            slow.execute("SELECT pg_sleep(60)")
+        pool.putconn(slow)
+
+        assert pool.getconn() is idle
+        pool.putconn(idle)
+
+    def test_a_caller_whose_patience_is_spent_costs_no_connection(self, pool: Pool):
+        idle = pool.getconn()
+        pool.putconn(idle)
+
+        with pytest.raises(NoConnectionInTime), patience_of(0, bounds_statements=True):
+            pool.getconn()
+
+        assert pool.getconn() is idle
+        pool.putconn(idle)
 
     def test_without_a_bound_on_statements_they_take_what_they_take(self, pool: Pool):
         connection = pool.getconn()
