@@ -38,6 +38,15 @@ SENT_FORMS: Final = "token_forms_sent"
 LIST: Final = "admin:oauth2_provider_accesstoken_changelist"
 
 
+def _was_sent_before(request: HttpRequest) -> bool:
+    try:
+        # As the form reads it: a uuid can be written in several ways.
+        form_id = NewTokenForm.base_fields["form_id"].clean(request.POST.get("form_id", "").strip())
+    except forms.ValidationError:
+        return False
+    return str(form_id) in request.session.get(SENT_FORMS, [])
+
+
 def list_bearers(chooser: Any) -> QuerySet[User]:
     """Return for whom this administrator may make a token.
 
@@ -195,7 +204,7 @@ class AccessTokenAdmin(SupportAdmin):
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Make a token and show it once: a page that is loaded again does neither."""
-        if request.POST.get("form_id") in request.session.get(SENT_FORMS, []):
+        if _was_sent_before(request):
             self.message_user(
                 request,
                 "The token was made and shown. It can't be shown again: if nobody has kept it, "

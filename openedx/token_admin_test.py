@@ -2,6 +2,7 @@
 
 import logging
 import uuid
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -121,12 +122,18 @@ class TestANewToken:
         assert (record.user_id, record.made_by_id) == (plugin.pk, admin_user.pk)
         assert (record.token_id, record.scopes) == (AccessToken.objects.get().pk, ["webhooks"])
 
+    @pytest.mark.parametrize(
+        "spell",
+        [str, str.upper, lambda form_id: form_id.replace("-", ""), " {}".format],
+        ids=["alike", "in capitals", "without hyphens", "behind a blank"],
+    )
     def test_is_made_once_and_shown_once_however_often_the_form_is_sent(
-        self, admin_client: Client, plugin: User
+        self, admin_client: Client, plugin: User, spell: Callable[[str], str]
     ):
         form = form_for(plugin)
         token = admin_client.post(ADD, form).context["token"].shown_once
 
+        form["form_id"] = spell(str(form["form_id"]))
         again = admin_client.post(ADD, form, follow=True)
 
         assert again.redirect_chain == [(TOKENS, 302)]
