@@ -69,6 +69,8 @@ def prepare(learners: int, runs: int = 1, *, is_mixed: bool = False) -> None:
             cursor.execute(statement, values)
     call_command("create_webhook_token")
     with connection.cursor() as cursor:
+        # PostgreSQL may be at it by itself.
+        cursor.execute("SET lock_timeout = 0")
         cursor.execute("VACUUM ANALYZE")
 
 

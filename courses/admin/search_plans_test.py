@@ -77,6 +77,8 @@ def full_tables(db: None) -> None:
                                                     created_on, updated_on)
             SELECT id, {run.pk}, 'created', now(), now(), now(), now(), now() FROM users_user;
 
+            -- PostgreSQL may be at it by itself.
+            SET LOCAL lock_timeout = 0;
             ANALYZE;
             """
         )

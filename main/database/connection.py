@@ -7,9 +7,8 @@ from contextlib import suppress
 from typing import Any, Final
 
 import psycopg
-from psycopg import errors
-from psycopg.pq import ConnStatus
-from psycopg.pq.abc import PGcancel
+from psycopg import errors, generators, waiting
+from psycopg.pq.abc import PGcancelConn
 
 from openedx.patience import left_for_statement, spend
 
@@ -51,22 +50,27 @@ class Connection(psycopg.Connection[Any]):
     def _give_up(self) -> None:
         """Leave the connection, and have the server end what it works on for nobody."""
         self.was_given_up = True
-        cancel = self.pgconn.get_cancel() if self.pgconn.status == ConnStatus.OK else None
+        cancel = None
+        # A libpq before 17 can only cancel while all threads wait.
+        with suppress(psycopg.Error):
+            cancel = self.pgconn.cancel_conn()
         # Not close(): an answer is under way.
         self.pgconn.finish()
-        # A server that says nothing holds the thread for as long as a connection may take.
         if cancel is not None and _cancelling.acquire(blocking=False):
             threading.Thread(target=_end, args=[cancel], daemon=True).start()
 
 
-# At most so many; a statement that is not cancelled ends by the server's own time limits.
+# At most so many at once; a statement that is not cancelled ends by the server's own time limits.
 _cancelling: Final = threading.BoundedSemaphore(8)
+_CANCEL_SECONDS: Final = 5.0
 
 
-def _end(cancel: PGcancel) -> None:
+def _end(cancel: PGcancelConn) -> None:
     try:
         # It has ended by itself, or the server does not listen.
         with suppress(psycopg.Error):
-            cancel.cancel()
+            cancel.start()
+            waiting.wait_conn(generators.cancel(cancel), interval=0.1, timeout=_CANCEL_SECONDS)
     finally:
+        cancel.finish()
         _cancelling.release()
