@@ -111,13 +111,14 @@ def test_every_look_up_of_a_webhook_is_an_index_scan(
 def test_learners_whom_open_edx_spells_in_another_case_are_found_by_an_index_scan(
     full_run: CourseRun, openedx: SimulatedOpenEdx
 ):
-    for number in range(1, 101):
+    # Few beside all there are, as they are in production: a scan is not nearly as cheap.
+    for number in range(1, 11):
         openedx.enroll(full_run.courseware_id, f"USER-{number}", passed=True, percent=0.9)
 
     with CaptureQueriesContext(connection) as statements:
         (page,) = fetch_grade_pages(full_run)
 
-    assert (len(page.graded), page.strangers) == (100, 0)
+    assert (len(page.graded), page.strangers) == (10, 0)
     plans = [plan_of(query["sql"]) for query in statements.captured_queries]
     assert len(plans) == 2
     assert not [plan for plan in plans if SCANNED.search(plan)]
