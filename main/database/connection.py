@@ -57,7 +57,11 @@ class Connection(psycopg.Connection[Any]):
         # Not close(): an answer is under way.
         self.pgconn.finish()
         if cancel is not None and _cancelling.acquire(blocking=False):
-            threading.Thread(target=_end, args=[cancel], daemon=True).start()
+            try:
+                threading.Thread(target=_end, args=[cancel], daemon=True).start()
+            except RuntimeError:
+                # The machine has no thread left: the server's own time limits end the statement.
+                _cancelling.release()
 
 
 # At most so many at once; a statement that is not cancelled ends by the server's own time limits.
