@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 from uuid import UUID
 
+from users.blank_signs import BLANK_SIGNS
+
 # More is no search: a whole mail, say, of which each word would be another look at the database.
 PARTS_MAX = 20
 # The longest there is to find is a username.
@@ -15,8 +17,6 @@ _ENCODED = re.compile(r"%[0-9a-f]{2}", re.IGNORECASE)
 _BETWEEN = re.compile(r'[\s,;|"“”„«»<>()\[\]{}]+')
 # Inside of a name the joiners of some scripts and an apostrophe mean something.
 _AROUND = "'\u2018\u2019\u201a`\u00b4*.:!?…\u200c\u200d\u034f\ufe0e\ufe0f"
-# Letters and a symbol that are blank; the other invisible characters are told by their category.
-_BLANK = "\u115f\u1160\u2800\u3164\uffa0"
 _KEPT_FORMATS = "\u200c\u200d"
 # Not where it is the beginning of an e-mail address.
 _UUID = re.compile(
@@ -81,7 +81,7 @@ def _drop_invisible(text: str) -> str:
 
 def _to_visible(character: str) -> str:
     category = unicodedata.category(character)
-    if category == "Cc" or character in _BLANK:
+    if category == "Cc" or character in BLANK_SIGNS:
         return " "
     is_dropped = category in ("Cf", "Cs") and character not in _KEPT_FORMATS
     return "" if is_dropped else character

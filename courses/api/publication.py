@@ -12,12 +12,10 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from courses.models import CourseRunCertificate, CourseRunCertificateDeletion
+from users.blank_signs import BLANK_SIGNS
 
 # A name that holds an address is none: some learners have put theirs there.
 _ADDRESS = re.compile(r"\S@\S")
-# Letters and symbols by Unicode's categories, and blank on the page: the Hangul fillers (the first
-# four), Braille's empty cell, the object replacement character and the musical null notehead.
-_BLANK = frozenset("\u115f\u1160\u3164\uffa0\u2800\ufffc\U0001d159")
 
 
 class Absence(StrEnum):
@@ -96,4 +94,4 @@ def _is_visible(sign: str) -> bool:
     Unicode's letters, numbers, punctuation and symbols do. A mark needs a letter to stand on; spaces,
     controls (those of direction too), joiners, tags, private and unassigned characters show nothing.
     """
-    return unicodedata.category(sign)[0] in "LNPS" and sign not in _BLANK
+    return unicodedata.category(sign)[0] in "LNPS" and sign not in BLANK_SIGNS
