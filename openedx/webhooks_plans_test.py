@@ -6,6 +6,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from courses.crowd_factories import ROWS, analyze, make_crowd
 from courses.factories import CourseRunEnrollmentFactory, CourseRunFactory
 from courses.models import CourseRun
 from openedx.api import fetch_grade_pages
@@ -16,8 +17,6 @@ from users.factories import UserFactory
 
 pytestmark = pytest.mark.django_db
 
-# Enough for the planner to prefer an index by far; a million plans alike.
-ROWS = 20_000
 # The applications are a handful of rows, and the pause is one, here and anywhere: nothing is faster
 # than to read such a table whole.
 SCANNED = re.compile(r"Seq Scan on (?!oauth2_provider_application\b|courses_openedxpause\b)")
@@ -25,43 +24,12 @@ SCANNED = re.compile(r"Seq Scan on (?!oauth2_provider_application\b|courses_open
 
 @pytest.fixture
 def full_run(db: None) -> CourseRun:
-    """Many learners, each with an account, an enrollment, a grade and a certificate in one run.
-
-    And with a request: the most are settled, as they are kept for months.
-    """
+    """A run with a crowd of learners, beside many other runs and tokens."""
     run = CourseRunFactory.create()
+    make_crowd(run)
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            INSERT INTO users_user (username, email, name, global_id, password, is_staff,
-                                    is_active, is_superuser, created_on, updated_on)
-            SELECT 'user-' || n, 'User-' || n || '@example.com', '', '', '', false,
-                   true, false, now(), now()
-            FROM generate_series(1, {ROWS}) AS n;
-
-            INSERT INTO openedx_openedxuser (user_id, platform, edx_username, has_been_synced,
-                                             has_sync_error, created_on, updated_on)
-            SELECT id, 'edx', username, true, false, now(), now() FROM users_user;
-
-            INSERT INTO courses_courserunenrollment (user_id, run_id, enrollment_mode, active,
-                                                     edx_enrolled, created_on, updated_on)
-            SELECT id, {run.pk}, 'verified', true, true, now(), now() FROM users_user;
-
-            INSERT INTO courses_courserungrade (user_id, course_run_id, grade, passed,
-                                                set_by_admin, created_on, updated_on)
-            SELECT id, {run.pk}, 0.5, true, false, now(), now() FROM users_user;
-
-            INSERT INTO courses_courseruncertificate (user_id, course_run_id, uuid, is_revoked,
-                                                      created_on, updated_on)
-            SELECT id, {run.pk}, gen_random_uuid(), false, now(), now() FROM users_user;
-
-            INSERT INTO courses_certificaterequest (user_id, course_run_id, status, settled_on,
-                                                    last_delivered_on, next_attempt_on,
-                                                    created_on, updated_on)
-            SELECT id, {run.pk}, CASE WHEN id % 100 = 0 THEN 'open' ELSE 'created' END,
-                   CASE WHEN id % 100 = 0 THEN NULL ELSE now() END, now(), now(), now(), now()
-            FROM users_user;
-
             INSERT INTO courses_courserun (course_id, courseware_id, title, run_tag, live,
                                            is_self_paced, created_on, updated_on)
             SELECT {run.course_id}, 'course-v1:MITx+filler+' || n, '', '', false,
@@ -73,12 +41,9 @@ def full_run(db: None) -> CourseRun:
             SELECT 'filler-' || n, encode(sha256(('filler-' || n)::bytea), 'hex'), now(), '', '[]',
                    now(), now()
             FROM generate_series(1, {ROWS}) AS n;
-
-            -- PostgreSQL may be at it by itself.
-            SET LOCAL lock_timeout = 0;
-            ANALYZE;
             """
         )
+    analyze()
     return run
 
 

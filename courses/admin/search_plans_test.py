@@ -9,12 +9,11 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from courses.crowd_factories import ROWS, analyze, make_crowd
 from courses.factories import CourseRunFactory
 
 pytestmark = pytest.mark.django_db
 
-# Enough for the planner to prefer an index by far; a million plans alike.
-ROWS = 20_000
 LEARNER = ROWS // 2
 UUID_OF_LEARNER = UUID(int=LEARNER)
 # Of runs there are some thousands at most, and their ids are compared without regard to case. The
@@ -45,43 +44,8 @@ def full_tables(db: None) -> None:
     """Many learners, each with an enrollment, a grade, a certificate and a request in one run."""
     run = CourseRunFactory.create(courseware_id="course-v1:MITx+6.00x+1T2026")
     CourseRunFactory.create(courseware_id="course-v1:MITx+empty+1T2026")
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""
-            INSERT INTO users_user (username, email, name, global_id, password, is_staff,
-                                    is_active, is_superuser, created_on, updated_on)
-            SELECT 'user-' || n, 'User-' || n || '@example.com', 'Anna of ' || n || ' Streets', '',
-                   '', false, true, false, now(), now()
-            FROM generate_series(1, {ROWS}) AS n;
-
-            INSERT INTO openedx_openedxuser (user_id, platform, edx_username, has_been_synced,
-                                             has_sync_error, created_on, updated_on)
-            SELECT id, 'edx', username, true, false, now(), now() FROM users_user;
-
-            INSERT INTO courses_courserunenrollment (user_id, run_id, enrollment_mode, active,
-                                                     edx_enrolled, created_on, updated_on)
-            SELECT id, {run.pk}, 'verified', true, true, now(), now() FROM users_user;
-
-            INSERT INTO courses_courserungrade (user_id, course_run_id, grade, passed,
-                                                set_by_admin, created_on, updated_on)
-            SELECT id, {run.pk}, 0.5, true, false, now(), now() FROM users_user;
-
-            INSERT INTO courses_courseruncertificate (user_id, course_run_id, uuid, is_revoked,
-                                                      created_on, updated_on)
-            SELECT id, {run.pk}, lpad(to_hex(split_part(username, '-', 2)::int), 32, '0')::uuid,
-                   false, now(), now()
-            FROM users_user;
-
-            INSERT INTO courses_certificaterequest (user_id, course_run_id, status, settled_on,
-                                                    last_delivered_on, next_attempt_on,
-                                                    created_on, updated_on)
-            SELECT id, {run.pk}, 'created', now(), now(), now(), now(), now() FROM users_user;
-
-            -- PostgreSQL may be at it by itself.
-            SET LOCAL lock_timeout = 0;
-            ANALYZE;
-            """
-        )
+    make_crowd(run)
+    analyze()
 
 
 def test_no_search_walks_through_a_table_of_learners(full_tables: None, admin_client: Client):
