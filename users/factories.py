@@ -11,7 +11,8 @@ class UserFactory(DjangoModelFactory):
 
     username = factory.Sequence(lambda n: f"learner-{n}")
     email = factory.Sequence(lambda n: f"learner-{n}@example.com")
-    name = factory.Faker("name")
+    # None by chance: a search for another's name must find that one alone.
+    name = factory.Sequence(lambda n: f"Robin Number-{n}")
     is_active = True
 
     # By its path: users knows nothing of openedx.
