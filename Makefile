@@ -25,25 +25,25 @@ setup: .venv/.complete ## Make .venv with the pinned dependencies; quick when no
 	@touch $@
 
 demo: setup ## Show the way of an event, from Open edX to the certificate
-	$(BIN)/python -m demo
+	$(BIN)/python -m tools.demo
 
 serve: setup ## Run the site, its worker, the simulated Open edX and PostgreSQL until Ctrl-C
-	$(BIN)/python -m demo.serve
+	$(BIN)/python -m tools.demo.serve
 
 chaos: setup ## Kill and break everything for minutes, and show that nothing is lost
-	$(BIN)/python -m chaos
+	$(BIN)/python -m tools.chaos
 
 pressure: setup ## Measure what a slow or silent Open edX costs the others, in a table
-	$(BIN)/python -m benchmarks.pressure
+	$(BIN)/python -m tools.benchmarks.pressure
 
 bench: setup ## Measure sweeps and the webhook for half an hour, and write docs/performance.md
-	$(BIN)/python -m benchmarks --write docs/performance.md
+	$(BIN)/python -m tools.benchmarks --write docs/performance.md
 
 test: setup browser pgbouncer lint ## Run every check and every test; without a browser where NO_BROWSER=1
 	$(BIN)/python -m pytest -W error --strict-markers --strict-config --numprocesses 4 --cov --cov-report=term
 
 browser: setup ## Fetch a Chromium for the tests, where the machine has none
-	@$(BIN)/python -m browser
+	@$(BIN)/python -m tools.browser
 
 pgbouncer: ## Install PgBouncer for the tests, as root by apt-get; without it they leave it out
 	@command -v pgbouncer >/dev/null || test -x /usr/sbin/pgbouncer || { \

@@ -10,9 +10,9 @@ from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 from rest_framework.test import APIClient
 
-from browser import Browser, Page
-from browser.finding import is_unwanted
-from openedx.simulator import SimulatedOpenEdx
+from tools.browser import Browser, Page
+from tools.browser.finding import is_unwanted
+from tools.simulator import SimulatedOpenEdx
 from users.factories import UserFactory
 from users.models import User
 
@@ -64,7 +64,7 @@ def openedx(settings: Settings) -> Iterator[SimulatedOpenEdx]:
     """An Open edX over real HTTP, empty, which the settings point to; failed pages come at once."""
     with SimulatedOpenEdx(token=settings.OPENEDX_SERVICE_WORKER_API_TOKEN) as simulated:
         settings.OPENEDX_API_BASE_URL = simulated.url
-        settings.EDX_API_PAGE_RETRY_DELAY = 0.0
+        settings.OPENEDX_CERTIFICATES_PAGE_RETRY_DELAY = 0.0
         yield simulated
 
 

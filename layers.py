@@ -13,9 +13,19 @@ from importlinter.contracts.layers import LayersContract
 TEST_MODULES = (
     *("_test", ".conftest", "factories"),
     # How the tests start programs of production, and kill them.
-    *("main.crash_steps", "main.pgbouncer", "main.processes", "main.standstill"),
+    *(
+        "site_tests.crash_steps",
+        "site_tests.pgbouncer",
+        "site_tests.processes",
+        "site_tests.table_lock",
+    ),
     # What the log's test plays, and how it reads what was written.
-    *("main.leak_stage", "main.leak_webhooks", "main.leak_work", "main.log_reading"),
+    *(
+        "site_tests.leak_stage",
+        "site_tests.leak_webhooks",
+        "site_tests.leak_work",
+        "site_tests.log_reading",
+    ),
 )
 
 

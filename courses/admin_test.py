@@ -11,19 +11,21 @@ from django.db.models import Model
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from openedx_certificates.testing.factories import (
+    CertificateRequestFactory,
+    CourseRunCertificateDeletionFactory,
+    CourseRunSweepFactory,
+    OpenEdxPauseFactory,
+)
 
 from courses.factories import (
-    CertificateRequestFactory,
     CourseFactory,
-    CourseRunCertificateDeletionFactory,
     CourseRunCertificateFactory,
     CourseRunEnrollmentAuditFactory,
     CourseRunEnrollmentFactory,
     CourseRunFactory,
     CourseRunGradeAuditFactory,
     CourseRunGradeFactory,
-    CourseRunSweepFactory,
-    OpenEdxPauseFactory,
 )
 from openedx.factories import OpenEdxUserFactory
 from users.factories import UserFactory
@@ -53,21 +55,21 @@ FACTORIES = {
     "openedx_openedxuser": OpenEdxUserFactory,
     "courses_course": CourseFactory,
     "courses_courserun": CourseRunFactory,
-    "courses_courserunsweep": CourseRunSweepFactory,
-    "courses_openedxpause": OpenEdxPauseFactory,
+    "openedx_certificates_courserunsweep": CourseRunSweepFactory,
+    "openedx_certificates_openedxpause": OpenEdxPauseFactory,
     **{f"courses_{name}": factory for name, (factory, *_) in OF_A_LEARNER_IN_A_RUN.items()},
 }
 READ_ONLY = [
     "courses_courserunenrollmentaudit",
     "courses_courserungradeaudit",
     "courses_courseruncertificate",
-    "courses_courseruncertificatedeletion",
-    "courses_certificaterequest",
-    "courses_openedxpause",
-    "courses_courserunsweep",
+    "openedx_certificates_courseruncertificatedeletion",
+    "openedx_certificates_certificaterequest",
+    "openedx_certificates_openedxpause",
+    "openedx_certificates_courserunsweep",
 ]
 # Their list never grows.
-OF_ONE_ROW = {"courses_openedxpause"}
+OF_ONE_ROW = {"openedx_certificates_openedxpause"}
 EVERY_MODEL = pytest.mark.parametrize("name", FACTORIES)
 EVERY_READ_ONLY_MODEL = pytest.mark.parametrize("name", READ_ONLY)
 
@@ -247,7 +249,7 @@ def test_a_row_is_found_by_the_certificate_of_its_learner_and_run(admin_client, 
     else:
         factory, user_path, run_path = OF_A_LEARNER_IN_A_RUN[name.removeprefix("courses_")]
         row, *_ = [factory.create(**{user_path: user, run_path: its}) for user, its in seats]
-    if name == "courses_courseruncertificatedeletion":
+    if name == "openedx_certificates_courseruncertificatedeletion":
         certificate = row.certificate_uuid
     elif name == "courses_courseruncertificate":
         certificate = row.uuid
@@ -269,7 +271,7 @@ def test_a_row_is_found_by_a_certificate_that_is_gone(admin_client, anna, name):
     assert got == [anna if name == "users_user" else row]
 
 
-@pytest.mark.parametrize("name", ["courses_courserun", "courses_courserunsweep"])
+@pytest.mark.parametrize("name", ["courses_courserun", "openedx_certificates_courserunsweep"])
 def test_a_run_is_found_by_any_part_of_its_id_however_it_is_pasted(admin_client, name):
     sweep = CourseRunSweepFactory.create(course_run__courseware_id=COURSE_ID)
     CourseRunSweepFactory.create()

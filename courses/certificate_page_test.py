@@ -5,10 +5,10 @@ import io
 import pytest
 from pypdf import PdfReader
 
-from browser import Page
-from browser.accessibility import find_violations
 from courses.factories import CourseRunCertificateFactory
 from courses.models import CourseRunCertificate
+from tools.browser import Page
+from tools.browser.accessibility import find_violations
 
 Fields = dict[str, str]
 ANA = {

@@ -1,17 +1,19 @@
-"""What happens when rows are saved, by whichever part of the site."""
+"""What hangs on a certificate: whatever saves one, the sales system is told of it after the commit."""
 
+from functools import partial
 from typing import Any
 
+from django.db import transaction
 from django.db.models.signals import post_save
 from django.dispatch import receiver
 
-from courses.api.payments import note_enrollment
-from courses.models import CourseRunEnrollment
+from courses.models import CertificateSync, CourseRunCertificate
 
 
-@receiver(post_save, sender=CourseRunEnrollment)
-def look_for_a_payment(instance: CourseRunEnrollment, *, raw: bool, **_others: Any) -> None:
-    """Open a request for a learner who has paid after passing; see `courses.api.payments`."""
-    # What a fixture loads may refer to rows that are not there yet.
-    if not raw:
-        note_enrollment(instance)
+@receiver(post_save, sender=CourseRunCertificate)
+def sync_certificate(instance: CourseRunCertificate, *, created: bool, **_others: Any) -> None:
+    """Have the new certificate told of."""
+    if created:
+        transaction.on_commit(
+            partial(CertificateSync.objects.get_or_create, certificate_uuid=instance.uuid)
+        )

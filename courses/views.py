@@ -1,23 +1,20 @@
 """The certificate's page, for everybody who has its address."""
 
 import logging
-from typing import Any
 from unicodedata import east_asian_width
 from uuid import UUID
 
 from django.conf import settings
 from django.db import Error as DatabaseFailure
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
 from django.templatetags.static import static
 from django.urls import reverse
-from django.utils.cache import patch_vary_headers
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
-from courses.api.conflicts import describe_failure
-from courses.api.publication import Absence, PublishedCertificate, find_published_certificate
-from courses.negotiation import wants_json
+from courses.publication import Absence, PublishedCertificate, find_published_certificate
+from openedx_certificates.api import describe_failure
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +51,7 @@ ABSENT = {
 @csrf_exempt
 @require_safe
 def certificate_page(request: HttpRequest, uuid: UUID) -> HttpResponse:
-    """Show the certificate to everybody: a page to read, share and print, or JSON.
+    """Show the certificate to everybody: a page to read, share and print.
 
     No session is asked for and no cookie set: the page is the same for all.
     """
@@ -64,9 +61,9 @@ def certificate_page(request: HttpRequest, uuid: UUID) -> HttpResponse:
         found = find_published_certificate(uuid)
     except DatabaseFailure as failure:
         log.error("database failed", extra=describe_failure(failure))  # noqa: TRY400 - its text can hold values
-        return _tell_absence(request, UNAVAILABLE)
+        return _tell_absence(UNAVAILABLE)
     if isinstance(found, Absence):
-        return _tell_absence(request, found)
+        return _tell_absence(found)
     return _show(request, found)
 
 
@@ -77,7 +74,7 @@ def misspelt_certificate_page(request: HttpRequest, word: str) -> HttpResponse:
     try:
         uuid = UUID(word)
     except ValueError:
-        return _tell_absence(request, Absence.UNKNOWN)
+        return _tell_absence(Absence.UNKNOWN)
     query = request.META.get("QUERY_STRING")
     return HttpResponseRedirect(
         reverse("certificate", args=[uuid]) + (f"?{query}" if query else "")
@@ -85,22 +82,18 @@ def misspelt_certificate_page(request: HttpRequest, word: str) -> HttpResponse:
 
 
 def _show(request: HttpRequest, certificate: PublishedCertificate) -> HttpResponse:
-    address = _public_address(request, certificate.link)
-    if wants_json(request):
-        response: HttpResponse = _json(_describe(certificate, address), 200)
-    else:
-        name = certificate.learner_name or NO_NAME
-        context = {
-            "certificate": certificate,
-            "name": name,
-            "name_length": _measure(name),
-            "title_length": _measure(certificate.course_title),
-            "run_title_length": _measure(certificate.run_title),
-            "course_id_length": _measure(certificate.course_id),
-            "address": address,
-            "image": _public_address(request, static("courses/share.png")),
-        }
-        response = HttpResponse(render_to_string("courses/certificate.html", context))
+    name = certificate.learner_name or NO_NAME
+    context = {
+        "certificate": certificate,
+        "name": name,
+        "name_length": _measure(name),
+        "title_length": _measure(certificate.course_title),
+        "run_title_length": _measure(certificate.run_title),
+        "course_id_length": _measure(certificate.course_id),
+        "address": _public_address(request, certificate.link),
+        "image": _public_address(request, static("courses/share.png")),
+    }
+    response = HttpResponse(render_to_string("courses/certificate.html", context))
     return _finish(response, f"public, max-age={CACHE_SECONDS}")
 
 
@@ -117,41 +110,17 @@ def _measure(text: str) -> str:
     return "short" if width <= LONG else "long" if width <= LONGEST else "longest"
 
 
-def _describe(certificate: PublishedCertificate, address: str) -> dict[str, Any]:
-    return {
-        "uuid": certificate.uuid,
-        "status": "valid",
-        "name": certificate.learner_name or None,
-        "course": {"title": certificate.course_title, "readable_id": certificate.readable_id},
-        "course_run": {"title": certificate.run_title, "course_id": certificate.course_id},
-        "issue_date": certificate.issue_date,
-        "link": address,
-    }
-
-
-def _tell_absence(request: HttpRequest, absence: str) -> HttpResponse:
+def _tell_absence(absence: str) -> HttpResponse:
     status, heading, explanation = ABSENT[absence]
-    if wants_json(request):
-        response: HttpResponse = _json({"status": absence, "error": heading}, status)
-    else:
-        response = HttpResponse(
-            render_to_string(
-                "courses/certificate_absent.html",
-                {"heading": heading, "explanation": explanation},
-            ),
-            status=status,
-        )
+    page = render_to_string(
+        "courses/certificate_absent.html", {"heading": heading, "explanation": explanation}
+    )
     # It can be issued, or given back, the moment after.
-    return _finish(response, "no-cache")
-
-
-def _json(content: dict[str, Any], status: int) -> JsonResponse:
-    return JsonResponse(content, status=status, json_dumps_params={"ensure_ascii": False})
+    return _finish(HttpResponse(page, status=status), "no-cache")
 
 
 def _finish(response: HttpResponse, cache_control: str) -> HttpResponse:
     response["Cache-Control"] = cache_control
     # The learner decides who gets the address; no search engine tells of it.
     response["X-Robots-Tag"] = "noindex"
-    patch_vary_headers(response, ["Accept"])
     return response

@@ -6,8 +6,9 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from openedx_certificates.testing.factories import CourseRunCertificateDeletionFactory
 
-from courses.factories import CourseRunCertificateDeletionFactory, CourseRunCertificateFactory
+from courses.factories import CourseRunCertificateFactory
 from courses.models import CourseRunCertificate
 
 pytestmark = pytest.mark.django_db

@@ -13,7 +13,3 @@ class MainConfig(AppConfig):
         for check in ALL:
             register(check, Tags.compatibility)
         register(check_database, Tags.database)
-        # It asks models, which can't be imported any sooner.
-        from main.checks.tokens_end import check_tokens_end  # noqa: PLC0415 - as Django's guide to checks does it
-
-        register(check_tokens_end, Tags.database)

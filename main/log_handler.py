@@ -8,7 +8,7 @@ import sys
 from contextlib import suppress
 from typing import Any, Final
 
-from openedx.metrics import count_dropped_line
+from openedx_certificates.instruments import count_dropped_line
 
 # For a reader that is slow. One that is absent is waited for once.
 PATIENCE_SECONDS: Final = 0.2

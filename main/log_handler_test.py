@@ -14,8 +14,8 @@ import requests
 from courses.models import CourseRun
 from main import logs
 from main.log_handler import LogHandler
-from main.processes import Programs
-from openedx.metrics import INSTRUMENTS
+from openedx_certificates.instruments import INSTRUMENTS
+from site_tests.processes import Programs
 from users.models import User
 
 DROPPED = "log lines were dropped: nobody read them"

@@ -161,7 +161,7 @@ class RefusalNote(logging.Handler):
 
 
 class NotToldYet(logging.Filter):
-    """Leaves out what Django says of a request that `main.request_log` has a line for."""
+    """Leaves out what Django says of a request that `main.middleware.request_log` has a line for."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         return not hasattr(getattr(record, "request", None), "log_started_at")

@@ -12,8 +12,8 @@ from structlog.contextvars import bound_contextvars
 from main import logs
 from main.database.connecting import connect
 from main.database.pool import Pool
-from main.log_reading import Log, make_log
-from main.processes import find_free_port
+from site_tests.log_reading import Log, make_log
+from site_tests.processes import find_free_port
 from users.models import User
 
 ours = logging.getLogger("courses.some_module")

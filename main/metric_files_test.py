@@ -21,7 +21,7 @@ PROCESS = """
 import os, sys
 from main import metric_files
 metric_files.share(sys.argv[1])
-from openedx.metrics import count_event
+from openedx_certificates.instruments import count_event
 if len(sys.argv) > 2:
     # All is imported by now, which that user may not read.
     os.seteuid(int(sys.argv[2]))

@@ -18,13 +18,14 @@ from prometheus_client import (
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from courses.metrics import Figures, describe
-from main.impatience import SharedQuestion
 from main.metric_files import SharedCounts
-from openedx.event_outcomes import OUTCOMES
-from openedx.metrics import INSTRUMENTS, show_from_zero
-from openedx.patience import patience_of
-from users.failed_logins import Secret, count_failure
+from main.shared_question import SharedQuestion
+from openedx_certificates.instruments import INSTRUMENTS, show_from_zero
+from openedx_certificates.metrics import Figures, describe
+from openedx_certificates.settings import app_settings
+from openedx_certificates.waiting.patience import patience_of
+from openedx_certificates.webhooks.counting import OUTCOMES
+from openedx_certificates.webhooks.failures import TOKEN, count_failure
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +73,9 @@ def metrics(request: HttpRequest) -> HttpResponse:
         if not settings.DEBUG:
             return HttpResponseNotFound("METRICS_TOKEN is not set.\n", content_type="text/plain")
     elif not _shows_token(request):
-        if "Authorization" in request.headers and (wait := count_failure(request, Secret.TOKEN)):
+        if "Authorization" in request.headers and (
+            wait := count_failure(request, TOKEN, app_settings.FAILED_TOKENS_MAX)
+        ):
             return HttpResponse(
                 "Too many wrong tokens.\n",
                 status=429,

@@ -7,7 +7,7 @@ from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
 
 from courses.factories import CourseRunFactory
-from courses.models import CertificateRequest
+from openedx_certificates.models import CertificateRequest
 from users.factories import UserFactory
 
 # The figures are read in a thread of its own: only what is committed is there for it.
@@ -68,7 +68,7 @@ class TestWhoMayRead:
     def test_who_tries_tokens_out_waits_and_who_has_it_does_not(
         self, client: Client, settings: Any
     ):
-        settings.METRICS_TOKEN, settings.FAILED_TOKENS_MAX = TOKEN, 2
+        settings.METRICS_TOKEN, settings.OPENEDX_CERTIFICATES_FAILED_TOKENS_MAX = TOKEN, 2
 
         replies = [
             client.get("/metrics", headers={"authorization": f"Bearer {token}"})

@@ -14,7 +14,6 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from kombu import Queue
 
-import embedded_postgres
 from main import logs, metric_files
 from main.database.configuration import configure as configure_databases
 from main.environment import Environment, read_crontab
@@ -52,46 +51,34 @@ OPENEDX_API_BASE_URL = required("OPENEDX_API_BASE_URL", in_development="http://1
 OPENEDX_SERVICE_WORKER_API_TOKEN = required(
     "OPENEDX_SERVICE_WORKER_API_TOKEN", in_development="development-service-worker-token"
 )
+
+# --- Certificates: the app's settings, most of them from the environment --------------------------
+
+# How much of the work is the app's; here it is all of it.
+OPENEDX_CERTIFICATES_MODE = env.str("OPENEDX_CERTIFICATES_MODE", default="all")
 # Seconds for one question as a whole, its retries included. The plugin waits for 30.
-EDX_API_CLIENT_TIMEOUT = env.float("EDX_API_CLIENT_TIMEOUT", default=10.0)
-EDX_API_CLIENT_CONNECT_TIMEOUT = env.float(
-    "EDX_API_CLIENT_CONNECT_TIMEOUT", default=min(2.5, EDX_API_CLIENT_TIMEOUT)
-)
-EDX_API_CLIENT_READ_TIMEOUT = env.float(
-    "EDX_API_CLIENT_READ_TIMEOUT", default=EDX_API_CLIENT_TIMEOUT
-)
-EDX_API_PAGE_SIZE = env.int("EDX_API_PAGE_SIZE", default=100)
-# Seconds before a failed page of a sweep is asked for again; doubles at each further try.
-EDX_API_PAGE_RETRY_DELAY = env.float("EDX_API_PAGE_RETRY_DELAY", default=1.0)
-
-# --- Certificates -------------------------------------------------------------------------------
-
-CERTIFICATE_CREATION_WINDOW_IN_DAYS = env.int("CERTIFICATE_CREATION_WINDOW_IN_DAYS", default=31)
-# A sweep that would delete more certificates of a run than both of these deletes none.
-CERTIFICATE_DELETIONS_MAX = env.int("CERTIFICATE_DELETIONS_MAX", default=5)
-CERTIFICATE_DELETIONS_MAX_PERCENT = env.float("CERTIFICATE_DELETIONS_MAX_PERCENT", default=2.0)
-# Seconds until a run is free again whose sweep has died.
-CERTIFICATE_SWEEP_LEASE = env.float("CERTIFICATE_SWEEP_LEASE", default=120.0)
-CRON_COURSE_CERTIFICATES_HOURS = env.str("CRON_COURSE_CERTIFICATES_HOURS", default="*")
-CRON_COURSE_CERTIFICATES_DAYS = env.str("CRON_COURSE_CERTIFICATES_DAYS", default="*")
-
+OPENEDX_CERTIFICATES_TIMEOUT = env.float("EDX_API_CLIENT_TIMEOUT", default=10.0)
+OPENEDX_CERTIFICATES_PAGE_SIZE = env.int("EDX_API_PAGE_SIZE", default=100)
 # Whether the webhook leaves the question to Open edX to a worker, and answers at once.
-CERTIFICATE_WEBHOOK_ASYNC = env.bool("CERTIFICATE_WEBHOOK_ASYNC", default=False)
-# How many webhooks of one process may wait for Open edX at once; the others are left to a worker.
-CERTIFICATE_WEBHOOK_WAITING_MAX = env.int("CERTIFICATE_WEBHOOK_WAITING_MAX", default=32)
+OPENEDX_CERTIFICATES_WEBHOOK_ASYNC = env.bool("CERTIFICATE_WEBHOOK_ASYNC", default=False)
 # What the token of a webhook's caller must be good for; with blanks or commas between.
-OPENEDX_WEBHOOK_REQUIRED_SCOPES = (
+OPENEDX_CERTIFICATES_REQUIRED_SCOPES = (
     env.str("OPENEDX_WEBHOOK_REQUIRED_SCOPES", default="").replace(",", " ").split()
 )
-# Seconds until a request is free again whose worker has died.
-CERTIFICATE_REQUEST_LEASE = env.float("CERTIFICATE_REQUEST_LEASE", default=120.0)
-# Seconds to wait after each "not passed" before Open edX is asked again.
-CERTIFICATE_REQUEST_NOT_PASSED_DELAYS = env.list(
-    "CERTIFICATE_REQUEST_NOT_PASSED_DELAYS", cast=float, default=[10.0, 60.0, 600.0]
+# A sweep that would delete more certificates of a run, and over 2 % of them, deletes none.
+OPENEDX_CERTIFICATES_DELETIONS_MAX = env.int("CERTIFICATE_DELETIONS_MAX", default=5)
+OPENEDX_CERTIFICATES_RETENTION_IN_DAYS = env.int(
+    "CERTIFICATE_REQUEST_RETENTION_IN_DAYS", default=90
 )
-CERTIFICATE_REQUEST_RETENTION_IN_DAYS = env.int("CERTIFICATE_REQUEST_RETENTION_IN_DAYS", default=90)
-# How many questions fail in a row before all wait for a probe to succeed.
-OPENEDX_PAUSE_AFTER_FAILURES = env.int("OPENEDX_PAUSE_AFTER_FAILURES", default=10)
+# How many wrong tokens one address may send in a minute; 0: any number.
+OPENEDX_CERTIFICATES_FAILED_TOKENS_MAX = env.int("FAILED_TOKENS_MAX", default=100)
+# Sweeps wait in a queue of their own: a held request that is due does not wait behind hundreds.
+OPENEDX_CERTIFICATES_SWEEP_QUEUE = "sweeps"
+
+# The host's own rule of which runs are swept, and when.
+CERTIFICATE_CREATION_WINDOW_IN_DAYS = env.int("CERTIFICATE_CREATION_WINDOW_IN_DAYS", default=31)
+CRON_COURSE_CERTIFICATES_HOURS = env.str("CRON_COURSE_CERTIFICATES_HOURS", default="*")
+CRON_COURSE_CERTIFICATES_DAYS = env.str("CRON_COURSE_CERTIFICATES_DAYS", default="*")
 
 # --- Celery -------------------------------------------------------------------------------------
 
@@ -105,15 +92,8 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # Seconds. A broker that hangs is given up, and asked anew.
 CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 5, "socket_timeout": 30}
 CELERY_TIMEZONE = "UTC"
-# Sweeps stand in a queue of their own: a held request that is due does not wait behind hundreds.
 # A worker takes from both in turn, and no more than it has processes for.
-CELERY_TASK_QUEUES = [Queue("celery"), Queue("sweeps")]
-# What starts them stands there too: where many of these have waited for a worker, all are over before
-# the first run is swept, and each run is swept once.
-CELERY_TASK_ROUTES = {
-    "courses.tasks.generate_course_certificates": {"queue": "sweeps"},
-    "courses.tasks.sweep_course_run": {"queue": "sweeps"},
-}
+CELERY_TASK_QUEUES = [Queue("celery"), Queue(OPENEDX_CERTIFICATES_SWEEP_QUEUE)]
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 # A message that is no task, or a broker that is full or read-only, ends no worker.
 CELERY_WORKER_CONSUMER = "main.worker_consumer:TaskConsumer"
@@ -132,13 +112,14 @@ CELERY_BEAT_SCHEDULE = {
             hour=CRON_COURSE_CERTIFICATES_HOURS,
             day_of_week=CRON_COURSE_CERTIFICATES_DAYS,
         ),
+        "options": {"queue": OPENEDX_CERTIFICATES_SWEEP_QUEUE},
     },
     "process-certificate-requests": {
-        "task": "courses.tasks.process_certificate_requests",
+        "task": "openedx_certificates.tasks.process_certificate_requests",
         "schedule": 10.0,
     },
     "prune-certificate-requests": {
-        "task": "courses.tasks.prune_certificate_requests",
+        "task": "openedx_certificates.tasks.prune_certificate_requests",
         "schedule": crontab(minute="30", hour="3"),
     },
 }
@@ -148,18 +129,18 @@ CELERY_BEAT_SCHEDULE = {
 DATABASE_URL = env.str("DATABASE_URL", default="")
 # Connections of one process, at most.
 DATABASE_POOL_SIZE = env.int("DATABASE_POOL_SIZE", default=10)
-# Seconds. Less than a webhook waits for the database: what is locked is the learner's affair alone.
-DATABASE_LOCK_TIMEOUT = env.float("DATABASE_LOCK_TIMEOUT", default=1.0)
+# Seconds. Less than a webhook waits for the database: a locked row concerns one learner alone.
+DATABASE_LOCK_TIMEOUT = 1.0
 # Whether the URL is PgBouncer's, in whatever mode: see docs/pgbouncer.md.
 DATABASE_BEHIND_PGBOUNCER = env.bool("DATABASE_BEHIND_PGBOUNCER", default=False)
-if not DATABASE_URL and not DEBUG:
+if not DATABASE_URL:
     raise ImproperlyConfigured(
         "DATABASE_URL is not set. Set it to a PostgreSQL server, "
         "such as postgres://user:password@host:5432/mitxonline."
     )
 DATABASES = configure_databases(
     env,
-    DATABASE_URL or embedded_postgres.ensure_running(BASE_DIR / ".postgres"),
+    DATABASE_URL,
     pool_size=DATABASE_POOL_SIZE,
     lock_timeout=DATABASE_LOCK_TIMEOUT,
     behind_pgbouncer=DATABASE_BEHIND_PGBOUNCER,
@@ -182,28 +163,30 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "csp",
     "users",
+    "cms",
     "openedx",
     "courses",
+    "openedx_certificates",
     "main",
 ]
 MIDDLEWARE = [
     # The first, so that every answer has its line in the log.
-    "main.request_log.RequestLogMiddleware",
+    "main.middleware.request_log.RequestLogMiddleware",
     # Before all that answers by itself: a static file and a refusal have the headers too.
-    "main.headers.HeadersMiddleware",
+    "main.middleware.headers.HeadersMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "main.machines.AnswerMachinesFirst",
+    "main.middleware.monitoring.MonitoringMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "main.bad_input.BadInputMiddleware",
-    "main.database_failures.DatabaseFailuresMiddleware",
-    "main.database_failures.SessionsMiddleware",
+    "main.middleware.bad_input.BadInputMiddleware",
+    "main.middleware.database_failures.DatabaseFailuresMiddleware",
+    "main.middleware.database_failures.SessionsMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "users.failed_logins.PasswordsMiddleware",
+    "main.middleware.passwords.PasswordsMiddleware",
 ]
 ROOT_URLCONF = "main.urls"
 WSGI_APPLICATION = "main.wsgi.application"
@@ -245,6 +228,7 @@ WHITENOISE_AUTOREFRESH = DEBUG
 # TLS ends at the proxy in front, which sets X-Forwarded-Proto itself and drops a caller's own.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=False)
+OPENEDX_CERTIFICATES_REQUIRE_HTTPS = SECURE_SSL_REDIRECT
 # The webhooks refuse plain HTTP by themselves.
 SECURE_REDIRECT_EXEMPT = [r"^api/openedx_webhook/(certificate|enrollment)/?$"]
 SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=0)
@@ -271,10 +255,8 @@ CONTENT_SECURITY_POLICY = {
 
 # How many proxies of our own stand in front and write X-Forwarded-For; by 0 nobody is believed.
 TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
-# How many wrong tokens, and wrong passwords, one address may send in so many seconds; 0: any number.
-FAILED_TOKENS_MAX = env.int("FAILED_TOKENS_MAX", default=100)
+# How many wrong passwords one address may send in a minute; 0: any number.
 FAILED_LOGINS_MAX = env.int("FAILED_LOGINS_MAX", default=10)
-FAILED_AUTHENTICATIONS_WINDOW = env.int("FAILED_AUTHENTICATIONS_WINDOW", default=60)
 # In the process's own memory. It holds those counts alone; whose is least used goes first.
 CACHES = {
     "default": {
@@ -288,7 +270,7 @@ CACHES = {
 REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "main.exceptions.reply_to_exception",
+    "EXCEPTION_HANDLER": "openedx_certificates.webhooks.errors.reply_to_exception",
     "NUM_PROXIES": TRUSTED_PROXIES,
 }
 SPECTACULAR_SETTINGS = {
@@ -309,7 +291,7 @@ OAUTH2_PROVIDER: dict[str, Any] = {
     "DEFAULT_SCOPES": ["read", "write"],
     "ACCESS_TOKEN_EXPIRE_SECONDS": 36_000,
     # In place of the toolkit's own, which lets nobody make a token.
-    "ACCESS_TOKEN_ADMIN_CLASS": "openedx.token_admin.AccessTokenAdmin",
+    "ACCESS_TOKEN_ADMIN_CLASS": "openedx_certificates.admin.token.AccessTokenAdmin",
     # RFC 9700, which the toolkit will follow by itself from its version 4 on.
     "ALLOWED_REDIRECT_URI_SCHEMES": ["https"],
     "REFRESH_TOKEN_REUSE_PROTECTION": True,

@@ -8,11 +8,12 @@ from structlog.contextvars import bound_contextvars, get_contextvars
 
 from courses.factories import CourseRunEnrollmentFactory, CourseRunFactory
 from courses.models import CourseRun
-from courses.tasks import generate_course_certificates, sweep_course_run
-from main.conftest import is_all_settled
-from main.log_reading import Log, find_leaks, read_json_lines, secrets_of_everybody
-from main.processes import Program, Programs, wait_until
-from openedx.simulator import SimulatedOpenEdx
+from courses.tasks import generate_course_certificates
+from openedx_certificates.tasks import sweep_course_run
+from site_tests.fixtures import is_all_settled
+from site_tests.log_reading import Log, find_leaks, read_json_lines, secrets_of_everybody
+from site_tests.processes import Program, Programs, wait_until
+from tools.simulator import SimulatedOpenEdx
 from users.factories import UserFactory
 from users.models import User
 
@@ -158,7 +159,7 @@ class TestAcrossProcesses:
         signals.before_task_publish.connect(forge)
         with Celery(broker=broker_url, set_as_current=False) as elsewhere:
             failing = elsewhere.send_task(sweep_course_run.name, (17, SECRET), queue="sweeps")
-            elsewhere.send_task("courses.tasks.of_a_later_version", (SECRET,))
+            elsewhere.send_task("openedx_certificates.tasks.of_a_later_version", (SECRET,))
         signals.before_task_publish.disconnect(forge)
         wait_until(lambda: lines_of(worker, "task_failed"), lambda: worker.words)
         wait_until(lambda: lines_of(worker, "task_not_found"), lambda: worker.words)
@@ -167,7 +168,10 @@ class TestAcrossProcesses:
         assert (failed["task_id"], failed["request_id"]) == (failing.id, "r1")
         assert (failed["error"], failed["level"]) == ("ValueError", "error")
         assert "user_id" not in failed
-        assert lines_of(worker, "task_not_found")[0]["task"] == "courses.tasks.of_a_later_version"
+        assert (
+            lines_of(worker, "task_not_found")[0]["task"]
+            == "openedx_certificates.tasks.of_a_later_version"
+        )
         assert find_leaks(worker.words, [SECRET, "dana@example.com", "0.8731"]) == []
 
     def test_the_lines_of_a_command_have_an_id_of_its_own(

@@ -7,25 +7,20 @@ from drf_spectacular.views import SpectacularAPIView
 from oauth2_provider.urls import base_urlpatterns as oauth2_urlpatterns
 from oauth2_provider.views import AuthorizationView
 
-from openedx.schema_views import WebhookDocsView, WebhookSchemaView
-
 admin.site.site_header = admin.site.site_title = "MITx Online certificates"
 admin.site.index_title = "Learners, courses and certificates"
-admin.site.index_template = "admin/courses/index.html"
+admin.site.index_template = "admin/openedx_certificates/index.html"
 # "View site" would lead nowhere: the learners' pages are the monolith's.
 admin.site.site_url = None
 
 urlpatterns = [
-    path("", include("main.machine_urls")),
+    path("", include("main.monitoring_urls")),
     path("admin/", admin.site.urls),
     # Who agrees is sent on to the client's address, and a browser holds a form to where it leads.
     path("oauth2/authorize/", csp_update({"form-action": ["https:"]})(AuthorizationView.as_view())),
     # The protocol's own endpoints only: applications and tokens are managed in the admin.
     path("oauth2/", include((oauth2_urlpatterns, "oauth2_provider"))),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
-    # The webhooks are not in the public one.
-    path("api/schema/webhooks/", WebhookSchemaView.as_view(), name="webhook-schema"),
-    path("api/schema/webhooks/docs/", WebhookDocsView.as_view(), name="webhook-docs"),
     path("api/", include("openedx.urls")),
     path("certificate/", include("courses.urls")),
 ]

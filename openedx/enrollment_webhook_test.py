@@ -7,8 +7,8 @@ import pytest
 
 from courses.factories import CourseRunEnrollmentFactory, CourseRunFactory
 from courses.models import CourseRun, CourseRunEnrollment, CourseRunEnrollmentAudit
-from openedx.conftest import Knock
-from openedx.simulator import SimulatedOpenEdx
+from openedx_certificates.testing.webhooks import Knock
+from tools.simulator import SimulatedOpenEdx
 from users.models import User
 
 pytestmark = pytest.mark.django_db

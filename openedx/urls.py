@@ -1,22 +1,12 @@
-"""The doors that Open edX's plugin knocks at."""
+"""The addresses that Open edX's plugin calls: the app's, and the mirror of enrollments."""
 
-from django.urls import path
+from django.urls import include, path
 
-from openedx.views import edx_certificate_webhook, edx_enrollment_webhook
+from openedx.views import edx_enrollment_webhook
 
-# Each door has a second, unnamed address without the slash at the end: Django would send a caller
-# who forgot it there by a redirect, and a POST arrives as a GET.
 urlpatterns = [
-    path("openedx_webhook/certificate", edx_certificate_webhook),
+    path("", include("openedx_certificates.urls")),
+    # Without the slash at the end as well, for the reason that the app gives.
     path("openedx_webhook/enrollment", edx_enrollment_webhook),
-    path(
-        "openedx_webhook/certificate/",
-        edx_certificate_webhook,
-        name="openedx-certificate-webhook",
-    ),
-    path(
-        "openedx_webhook/enrollment/",
-        edx_enrollment_webhook,
-        name="openedx-enrollment-webhook",
-    ),
+    path("openedx_webhook/enrollment/", edx_enrollment_webhook, name="openedx-enrollment-webhook"),
 ]

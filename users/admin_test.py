@@ -5,7 +5,7 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 
-from users.admin import FOUND_MAX
+from openedx_certificates.admin.support import FOUND_MAX
 from users.factories import UserFactory
 from users.models import User
 

@@ -4,7 +4,7 @@ import pytest
 from django.db import IntegrityError
 
 from openedx.factories import OpenEdxUserFactory
-from users.emails import mask_email
+from openedx_certificates.masking import mask_email
 from users.factories import UserFactory
 from users.models import User
 

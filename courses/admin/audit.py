@@ -7,8 +7,8 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from courses.admin.learner_run import LearnerRunAdmin, ReadOnlyInline, ReadOnlyMixin
-from courses.models.audit import AuditModel
+from courses.models import AuditModel
+from openedx_certificates.admin import LearnerRunAdmin, ReadOnlyInline, ReadOnlyMixin
 
 
 class AuditColumns:

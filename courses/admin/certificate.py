@@ -1,7 +1,6 @@
 """The admin of certificates: they are revoked and given back, and nothing else is done by hand."""
 
 from typing import Any
-from uuid import UUID
 
 from django.contrib import admin, messages
 from django.contrib.admin.options import BaseModelAdmin
@@ -10,10 +9,9 @@ from django.db.models.functions import Now
 from django.http import HttpRequest
 from django.utils.html import format_html
 
-from courses.admin.filters import LatelyFilter
-from courses.admin.learner_run import LearnerRunAdmin, ReadOnlyMixin
-from courses.api.certificates import set_revoked
-from courses.models import CourseRunCertificate, CourseRunCertificateDeletion
+from courses.models import CourseRunCertificate
+from openedx_certificates.admin import CertificateAdmin, LatelyFilter
+from openedx_certificates.api import set_revoked
 
 
 class CertificateState(BaseModelAdmin):
@@ -34,17 +32,6 @@ class CertificateState(BaseModelAdmin):
         return format_html('<a href="{0}">{0}</a>', certificate.link)
 
 
-class CertificateAdmin(ReadOnlyMixin, LearnerRunAdmin):
-    """Certificates, found by their uuid as well."""
-
-    uuid_field = "uuid"
-    list_display_links = ["email", "course_id"]
-    list_select_related = ["user", "course_run"]
-
-    def find_certificate(self, uuid: UUID) -> Q:
-        return Q(**{self.uuid_field: uuid})
-
-
 @admin.register(CourseRunCertificate)
 class CourseRunCertificateAdmin(CertificateState, CertificateAdmin):
     """A learner's certificate; what may be done with it are the list's two actions."""
@@ -57,7 +44,6 @@ class CourseRunCertificateAdmin(CertificateState, CertificateAdmin):
         "state",
         "address",
         "issue_date",
-        "zero_reported_on",
         "created_on",
         "updated_on",
     ]
@@ -94,26 +80,3 @@ class CourseRunCertificateAdmin(CertificateState, CertificateAdmin):
         if len(changed) > 1:
             told += f", and {len(changed) - 1:,} more"
         self.message_user(request, f"{told}.", messages.SUCCESS)
-
-
-@admin.register(CourseRunCertificateDeletion)
-class CourseRunCertificateDeletionAdmin(CertificateAdmin):
-    """The record of a deleted certificate."""
-
-    uuid_field = "certificate_uuid"
-    list_display = [
-        "email",
-        "course_id",
-        "certificate_uuid",
-        "reason",
-        "created_on",
-    ]
-    readonly_fields = [
-        "user",
-        "course_run",
-        "certificate_uuid",
-        "reason",
-        "created_on",
-        "certificate",
-        "grade",
-    ]

@@ -10,18 +10,15 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
+from openedx_certificates.testing.factories import CourseRunCertificateDeletionFactory
 
-from courses.factories import (
-    CourseRunCertificateDeletionFactory,
-    CourseRunCertificateFactory,
-    CourseRunFactory,
-)
+from courses.factories import CourseRunCertificateFactory, CourseRunFactory
 from courses.models import CourseRunCertificate
 from users.factories import UserFactory
 from users.models import User
 
 CERTIFICATES = reverse("admin:courses_courseruncertificate_changelist")
-DELETIONS = reverse("admin:courses_courseruncertificatedeletion_changelist")
+DELETIONS = reverse("admin:openedx_certificates_courseruncertificatedeletion_changelist")
 
 
 def act(client, action: str, *certificates: CourseRunCertificate) -> list[str]:

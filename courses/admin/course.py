@@ -6,12 +6,10 @@ from django.contrib import admin
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 
-from courses.admin.filters import OneOf
-from courses.admin.sweep import SweepInline
 from courses.api import get_certificate_grade_eligible_runs
-from courses.api.clock import database_now
 from courses.models import Course, CourseRun
-from users.admin import SupportAdmin
+from openedx_certificates.admin import OneOf, SupportAdmin, SweepInline
+from openedx_certificates.clock import database_now
 
 
 class CatalogueAdmin(SupportAdmin):

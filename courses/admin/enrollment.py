@@ -8,15 +8,15 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from courses.admin.audit import AuditAdmin, AuditInline
-from courses.admin.learner_run import (
+from courses.api import change_enrollment
+from courses.models import CourseRunEnrollment, CourseRunEnrollmentAudit
+from openedx.constants import EDX_ENROLLMENT_AUDIT_MODE, EDX_ENROLLMENTS_PAID_MODES
+from openedx_certificates.admin import (
     CertificateColumns,
     LearnerRunAdmin,
     with_certificate,
     with_grade,
 )
-from courses.api import change_enrollment
-from courses.models import CourseRunEnrollment, CourseRunEnrollmentAudit
-from openedx.constants import EDX_ENROLLMENT_AUDIT_MODE, EDX_ENROLLMENTS_PAID_MODES
 
 ENROLLMENT_MODES = [EDX_ENROLLMENT_AUDIT_MODE, *EDX_ENROLLMENTS_PAID_MODES]
 

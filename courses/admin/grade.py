@@ -8,16 +8,16 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from courses.admin.audit import AuditAdmin, AuditInline
-from courses.admin.learner_run import (
-    CertificateColumns,
-    LearnerRunAdmin,
-    with_certificate,
-)
-from courses.api import CertificateOutcome, override_user_grade
-from courses.api.certificates import are_certificates_due, settle_certificate
-from courses.api.clock import database_now
+from courses.api import override_user_grade
 from courses.models import CourseRunGrade, CourseRunGradeAudit
-from openedx.constants import EDX_GRADE_MAX, EDX_GRADE_MIN
+from openedx_certificates.admin import CertificateColumns, LearnerRunAdmin, with_certificate
+from openedx_certificates.api import (
+    CertificateOutcome,
+    apply_grade,
+    are_certificates_due,
+    database_now,
+)
+from openedx_certificates.wire.grades import EDX_GRADE_MAX, EDX_GRADE_MIN
 
 WHAT_CAME_OF_IT = {
     CertificateOutcome.CREATED: "The certificate was issued.",
@@ -103,7 +103,7 @@ class CourseRunGradeAdmin(CertificateColumns, LearnerRunAdmin):
             acting_user=request.user,
         )
         is_due = are_certificates_due(stored.course_run, database_now())
-        decision = settle_certificate(stored, is_due=is_due)
+        decision = apply_grade(stored, is_due=is_due)
         messages.info(request, WHAT_CAME_OF_IT[decision.outcome])
         obj.pk = stored.pk
         obj.refresh_from_db()

@@ -15,13 +15,9 @@ from courses.factories import (
     CourseRunGradeAuditFactory,
     CourseRunGradeFactory,
 )
-from courses.models import (
-    CourseRunCertificate,
-    CourseRunCertificateDeletion,
-    CourseRunGrade,
-    CourseRunGradeAudit,
-)
-from openedx.grades import EdxGrade
+from courses.models import CourseRunCertificate, CourseRunGrade, CourseRunGradeAudit
+from openedx_certificates.models import CourseRunCertificateDeletion
+from openedx_certificates.wire.grades import EdxGrade
 
 AUDITS = reverse("admin:courses_courserungradeaudit_changelist")
 ADD = reverse("admin:courses_courserungrade_add")

@@ -6,13 +6,13 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from courses.admin.certificate import CertificateState
-from courses.admin.learner_run import (
+from courses.models import CourseRunCertificate, CourseRunEnrollment, CourseRunGrade
+from openedx_certificates.admin import (
     CertificateColumns,
     ReadOnlyInline,
     with_certificate,
     with_grade,
 )
-from courses.models import CourseRunCertificate, CourseRunEnrollment, CourseRunGrade
 from users.admin import show_on_user_page
 
 

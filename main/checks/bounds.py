@@ -7,26 +7,12 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
 
-_DAY_SECONDS: Final = 86_400
 _CENTURY_DAYS: Final = 36_500
 #: The least and the most of each, None for no bound.
 BOUNDS: Final[dict[str, tuple[float, float | None]]] = {
     "CERTIFICATE_CREATION_WINDOW_IN_DAYS": (0, _CENTURY_DAYS),
-    "CERTIFICATE_DELETIONS_MAX": (0, None),
-    "CERTIFICATE_DELETIONS_MAX_PERCENT": (0, 100),
-    # What a dead process had in hand must not wait for ever.
-    "CERTIFICATE_REQUEST_LEASE": (0, _DAY_SECONDS),
-    "CERTIFICATE_REQUEST_RETENTION_IN_DAYS": (1, _CENTURY_DAYS),
-    "CERTIFICATE_SWEEP_LEASE": (0, _DAY_SECONDS),
-    # With none at all every event is left to a worker.
-    "CERTIFICATE_WEBHOOK_WAITING_MAX": (0, None),
-    "DATABASE_LOCK_TIMEOUT": (0, _DAY_SECONDS),
     "DATABASE_POOL_SIZE": (1, None),
-    "EDX_API_PAGE_RETRY_DELAY": (0, _DAY_SECONDS),
-    "FAILED_AUTHENTICATIONS_WINDOW": (1, None),
     "FAILED_LOGINS_MAX": (0, None),
-    "FAILED_TOKENS_MAX": (0, None),
-    "OPENEDX_PAUSE_AFTER_FAILURES": (1, None),
     "SECURE_HSTS_SECONDS": (0, None),
     "TRUSTED_PROXIES": (0, None),
 }

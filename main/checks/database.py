@@ -12,7 +12,7 @@ from django.db import connections
 
 from main.database.connecting import connect
 from main.database.session import relied_on
-from openedx.patience import patience_of
+from openedx_certificates.waiting.patience import patience_of
 
 # To connect, and then for the answers: a program starts without a database, too.
 PATIENCE_SECONDS: Final = 2

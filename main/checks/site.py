@@ -9,7 +9,6 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as CheckWarning
 
-from main.checks.tokens import is_sendable
 from main.metric_files import is_usable
 
 # Guessed by nobody, were it made by chance.
@@ -58,9 +57,14 @@ def _look_at_address() -> Iterator[CheckMessage]:
         )
 
 
+def _is_sendable(token: str) -> bool:
+    """Whether a token can stand in an Authorization header as it is."""
+    return token.isascii() and token.isprintable() and " " not in token
+
+
 def _look_at_metrics() -> Iterator[CheckMessage]:
     token = settings.METRICS_TOKEN
-    if token and not (is_sendable(token) and len(token) >= METRICS_TOKEN_LEAST_LENGTH):
+    if token and not (_is_sendable(token) and len(token) >= METRICS_TOKEN_LEAST_LENGTH):
         yield Error(
             f"METRICS_TOKEN is shorter than {METRICS_TOKEN_LEAST_LENGTH} characters, or holds one "
             "that no token has.",

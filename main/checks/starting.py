@@ -7,7 +7,7 @@ from django.db import DEFAULT_DB_ALIAS
 from main.checks.database import check_database
 
 
-def refuse_what_can_not_work() -> None:
+def refuse_invalid_settings() -> None:
     """Raise ImproperlyConfigured, naming all of it, where a check finds an error.
 
     manage.py asks the checks before each command; a program that is started without it must too. The

@@ -9,10 +9,10 @@ from django.db.backends.postgresql import base as postgresql
 from django.db.utils import DatabaseErrorWrapper
 from django.utils.functional import cached_property
 
-from courses.sqlstates import AWAY
 from main.database.connecting import connect
 from main.database.connection import Connection
 from main.database.pool import Pool
+from openedx_certificates.sqlstates import AWAY
 
 
 class DatabaseWrapper(postgresql.DatabaseWrapper):

@@ -10,7 +10,7 @@ import psycopg
 from psycopg import errors, generators, waiting
 from psycopg.pq.abc import PGcancelConn
 
-from openedx.patience import left_for_statement, spend
+from openedx_certificates.waiting.patience import left_for_statement, spend
 
 
 class NoAnswerInTime(psycopg.OperationalError):

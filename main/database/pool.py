@@ -20,7 +20,12 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from main.database.connection import Connection
-from openedx.patience import left_for_connection, left_for_statement, patience_of, spend
+from openedx_certificates.waiting.patience import (
+    left_for_connection,
+    left_for_statement,
+    patience_of,
+    spend,
+)
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +102,7 @@ class Pool:
         """Return a connection that is alive.
 
         Raises what the attempt to connect raised, if it began after the call; NoConnectionInTime at
-        the end of the caller's patience (`openedx.patience`).
+        the end of the caller's patience (`openedx_certificates.waiting.patience`).
         """
         while True:
             idle = self._take()

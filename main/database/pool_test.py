@@ -17,8 +17,8 @@ from main.database import pool as pool_module
 from main.database.connecting import connect
 from main.database.connection import Connection
 from main.database.pool import NoConnectionInTime, Pool
-from main.processes import find_free_port, wait_until
-from openedx.patience import patience_of, restart
+from openedx_certificates.waiting.patience import patience_of, restart
+from site_tests.processes import find_free_port, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -6,21 +6,23 @@ from django.core.management.base import CommandError, CommandParser
 from django.db import Error as DatabaseFailure
 
 from courses.api import (
-    CertificateOutcome,
-    GenerationSummary,
-    count_learners_to_sweep,
     generate_course_run_certificates,
     manage_course_run_certificate_access,
     override_user_grade,
     process_course_run_grade_certificate,
 )
-from courses.api.conflicts import describe_failure
-from courses.management.examples import CommandWithExamples
-from courses.management.lookup import find_run, find_user
-from courses.management.progress import add_progress_argument, progress_bar
 from courses.models import CourseRun
-from openedx.constants import EDX_GRADE_MAX, EDX_GRADE_MIN, EDX_LETTER_GRADE_MAX_LENGTH
-from openedx.exceptions import CannotAsk, OpenEdxError
+from openedx_certificates.api import CertificateOutcome, GenerationSummary, count_learners_to_sweep
+from openedx_certificates.conflicts import describe_failure
+from openedx_certificates.management.examples import CommandWithExamples
+from openedx_certificates.management.lookup import get_run, get_user
+from openedx_certificates.management.progress import add_progress_argument, progress_bar
+from openedx_certificates.wire.exceptions import CannotAsk, OpenEdxError
+from openedx_certificates.wire.grades import (
+    EDX_GRADE_MAX,
+    EDX_GRADE_MIN,
+    EDX_LETTER_GRADE_MAX_LENGTH,
+)
 from users.models import User
 
 OUTCOMES = {
@@ -101,8 +103,8 @@ class Command(CommandWithExamples):
 
     def handle(self, *args: Any, **options: Any) -> None:
         _refuse_wrong_combinations(options)
-        user = find_user(options["user"]) if options["user"] is not None else None
-        run = find_run(options["run"]) if options["run"] is not None else None
+        user = get_user(options["user"]) if options["user"] is not None else None
+        run = get_run(options["run"]) if options["run"] is not None else None
         if user is None or run is None or (options["create"] and options["grade"] is None):
             self._create(user, run, options)
         elif options["create"]:
@@ -167,7 +169,7 @@ class Command(CommandWithExamples):
             options["letter_grade"],
             run.courseware_id,
             should_force_pass=True,
-            acting_user=find_user(options["by"]) if options["by"] else None,
+            acting_user=get_user(options["by"]) if options["by"] else None,
         )
         certificate, created, deleted = process_course_run_grade_certificate(
             grade, should_force_create=True

@@ -7,16 +7,11 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
-from courses.conftest import FAILED, Enrolls
 from courses.factories import CourseRunCertificateFactory, CourseRunFactory, CourseRunGradeFactory
-from courses.models import (
-    CourseRun,
-    CourseRunCertificate,
-    CourseRunCertificateDeletion,
-    CourseRunGrade,
-    CourseRunGradeAudit,
-)
-from openedx.simulator import SimulatedOpenEdx
+from courses.models import CourseRun, CourseRunCertificate, CourseRunGrade, CourseRunGradeAudit
+from openedx_certificates.models import CourseRunCertificateDeletion
+from openedx_certificates.testing.scenes import FAILED, Enrolls
+from tools.simulator import SimulatedOpenEdx
 from users.factories import UserFactory
 from users.models import User
 

@@ -1,0 +1,96 @@
+"""What anybody may know of a certificate who has its address."""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from datetime import UTC, date
+from enum import StrEnum
+from uuid import UUID
+
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from courses.models import CourseRunCertificate
+from openedx_certificates.api import BLANK_SIGNS, was_deleted
+
+# A name that holds an address is none: some learners have put theirs there.
+_ADDRESS = re.compile(r"\S@\S")
+
+
+class Absence(StrEnum):
+    """Why there is no certificate to show."""
+
+    UNKNOWN = "unknown"
+    REVOKED = "revoked"
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedCertificate:
+    """A valid certificate, without anything about the learner but the name.
+
+    `learner_name` is empty if the learner has none that can be seen; the user name, which can be an
+    e-mail address, never takes its place.
+    """
+
+    uuid: UUID
+    link: str
+    learner_name: str
+    course_title: str
+    readable_id: str
+    run_title: str
+    course_id: str
+    issue_date: date
+
+
+def find_published_certificate(uuid: UUID) -> PublishedCertificate | Absence:
+    """Return the certificate as everybody may see it, or why nobody may.
+
+    One that an administrator has revoked and one that a grade of 0.0 has deleted are the same to
+    others: whom it was shown to shall see that it does not hold, and not why. One that is not
+    issued yet is unknown.
+    """
+    certificate = (
+        CourseRunCertificate.all_objects.filter(uuid=uuid)
+        .select_related("user", "course_run__course")
+        .annotate(is_issued=Q(issue_date__lte=Now()))
+        .only(
+            *("uuid", "is_revoked", "issue_date", "user__name"),
+            *("course_run__title", "course_run__courseware_id"),
+            *("course_run__course__title", "course_run__course__readable_id"),
+        )
+        .first()
+    )
+    if certificate is None:
+        return Absence.REVOKED if was_deleted(uuid) else Absence.UNKNOWN
+    if certificate.is_revoked:
+        return Absence.REVOKED
+    if certificate.issue_date is None or not certificate.is_issued:
+        return Absence.UNKNOWN
+    run, course = certificate.course_run, certificate.course_run.course
+    return PublishedCertificate(
+        uuid=certificate.uuid,
+        link=certificate.link,
+        learner_name=_get_public_name(certificate.user.name),
+        course_title=course.title,
+        readable_id=course.readable_id,
+        run_title=run.title,
+        course_id=run.courseware_id,
+        issue_date=timezone.localdate(certificate.issue_date, UTC),
+    )
+
+
+def _get_public_name(name: str) -> str:
+    """Return the name as it is shown; empty if it holds an address, or nothing that can be seen."""
+    if _ADDRESS.search(name) or not any(_is_visible(sign) for sign in name):
+        return ""
+    return " ".join(name.split())
+
+
+def _is_visible(sign: str) -> bool:
+    """Whether the character leaves ink on the page by itself.
+
+    Unicode's letters, numbers, punctuation and symbols do. A mark needs a letter to stand on; spaces,
+    controls (those of direction too), joiners, tags, private and unassigned characters show nothing.
+    """
+    return unicodedata.category(sign)[0] in "LNPS" and sign not in BLANK_SIGNS

@@ -1,0 +1,242 @@
+"""The held requests as a queue in the database: accepted, claimed, given back; nothing is asked here.
+
+Who claims a request writes a lease into it. What the holder writes afterwards counts only while the
+lease is still in the row: who died, or was too slow, has nothing more to say.
+"""
+
+from collections.abc import Collection
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.db import connection, transaction
+from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Now
+
+from openedx_certificates import host
+from openedx_certificates.clock import has_come
+from openedx_certificates.held.backoff import longest_wait
+from openedx_certificates.models import CertificateRequest
+from openedx_certificates.settings import app_settings
+
+Status = CertificateRequest.Status
+Reason = CertificateRequest.Reason
+OwnFailure = CertificateRequest.OwnFailure
+RELEASED: dict[str, Any] = {"lease": None, "leased_until": None}
+
+# One statement, so that of simultaneous events one makes the request, and one has the lease. The
+# ORM can't name a partial unique index, nor look at the row that is in the way.
+_ACCEPT = """
+INSERT INTO openedx_certificates_certificaterequest AS held (
+    user_id, course_run_id, created_on, updated_on, last_delivered_on, next_attempt_on,
+    lease, leased_until, last_attempt_on, attempts
+)
+SELECT
+    %(user)s, %(course_run)s, now, now, now, now,
+    %(lease)s::uuid,
+    CASE WHEN %(lease)s::uuid IS NOT NULL THEN now + %(lease_length)s END,
+    CASE WHEN %(lease)s::uuid IS NOT NULL THEN now END,
+    CASE WHEN %(lease)s::uuid IS NOT NULL THEN 1 ELSE 0 END
+FROM (SELECT statement_timestamp()) AS clock (now)
+WHERE NOT EXISTS (
+    SELECT FROM {certificates}
+    WHERE user_id = %(user)s AND course_run_id = %(course_run)s
+)
+ON CONFLICT (user_id, course_run_id) WHERE status = 'open' DO UPDATE SET
+    updated_on = EXCLUDED.updated_on,
+    last_delivered_on = EXCLUDED.last_delivered_on,
+    next_attempt_on = EXCLUDED.next_attempt_on,
+    deliveries = held.deliveries + 1,
+    not_passed_answers = 0,
+    (lease, leased_until, last_attempt_on, attempts) = (
+        SELECT
+            CASE WHEN at_work THEN held.lease ELSE EXCLUDED.lease END,
+            CASE WHEN at_work THEN held.leased_until ELSE EXCLUDED.leased_until END,
+            CASE WHEN at_work THEN held.last_attempt_on
+                ELSE coalesce(EXCLUDED.last_attempt_on, held.last_attempt_on) END,
+            held.attempts + CASE WHEN at_work THEN 0 ELSE EXCLUDED.attempts END
+        FROM (
+            SELECT held.leased_until > EXCLUDED.updated_on
+            AND held.leased_until <= EXCLUDED.updated_on + %(longest_lease)s
+        ) AS another (at_work)
+    )
+RETURNING *
+"""
+# Learners who have passed already, and have paid since: as if their events had come now.
+_ACCEPT_PAYMENTS = """
+INSERT INTO openedx_certificates_certificaterequest AS held (
+    user_id, course_run_id, created_on, updated_on, last_delivered_on, next_attempt_on
+)
+SELECT enrollment.user_id, enrollment.run_id, now, now, now, now
+FROM {enrollments} AS enrollment
+JOIN {grades} AS grade
+    ON grade.user_id = enrollment.user_id AND grade.course_run_id = enrollment.run_id
+JOIN {users} AS account ON account.id = enrollment.user_id AND account.is_active
+CROSS JOIN (SELECT statement_timestamp()) AS clock (now)
+WHERE enrollment.run_id = %(course_run)s
+AND enrollment.user_id = ANY(%(users)s)
+AND enrollment.active
+AND enrollment.enrollment_mode = ANY(%(paid_modes)s)
+AND grade.passed
+AND grade.grade > 0 AND grade.grade <= 2
+AND NOT EXISTS (
+    SELECT FROM {certificates} AS certificate
+    WHERE certificate.user_id = enrollment.user_id
+    AND certificate.course_run_id = enrollment.run_id
+)
+ORDER BY enrollment.user_id
+ON CONFLICT (user_id, course_run_id) WHERE status = 'open' DO UPDATE SET
+    updated_on = EXCLUDED.updated_on,
+    last_delivered_on = EXCLUDED.last_delivered_on,
+    next_attempt_on = EXCLUDED.next_attempt_on,
+    deliveries = held.deliveries + 1,
+    not_passed_answers = 0
+"""
+# Sent as one, and without parameters, so that it is one transaction and one wait. Its keys are
+# nobody's, and another for each connection: nobody waits for anybody. The foreign keys are looked at
+# when it is committed, and the row is gone by then.
+_TRY = """
+INSERT INTO openedx_certificates_certificaterequest (
+    id, user_id, course_run_id, created_on, updated_on, last_delivered_on, next_attempt_on
+)
+VALUES (-pg_backend_pid(), -pg_backend_pid(), -pg_backend_pid(), now(), now(), now(), now());
+DELETE FROM openedx_certificates_certificaterequest WHERE id = -pg_backend_pid();
+"""
+
+
+def accept_request(
+    user: host.User, course_run: host.CourseRun, *, lease: UUID | None
+) -> CertificateRequest | None:
+    """Hold an event, and return the learner's open request of the run.
+
+    None where the learner has a certificate by now, so that there is nothing to hold. Committed on
+    return, where the caller is in no transaction. An event joins the open request, which is then
+    due at once and starts its patience anew: the sender knows something new.
+
+    Args:
+        user: the learner.
+        course_run: which the learner passed, it is said.
+        lease: of a caller who wants to work on it at once. The request returned has another where
+            somebody else is at work.
+    """
+    accepted = CertificateRequest.objects.raw(
+        host.sql(_ACCEPT),
+        {
+            "user": user.pk,
+            "course_run": course_run.pk,
+            "lease": lease,
+            "lease_length": _lease_length(),
+            "longest_lease": longest_lease(),
+        },
+    )
+    for request in accepted:
+        # In hand already: no query when they are asked for.
+        request.user, request.course_run = user, course_run
+        return request
+    return None
+
+
+def accept_payments(course_run: int, users: Collection[int]) -> int:
+    """Hold, as if an event had come, each learner who has paid and passed and has no certificate.
+
+    One statement. Returns how many are held. A revoked certificate is one.
+
+    Args:
+        course_run: the run's key.
+        users: the learners' ids.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            host.sql(_ACCEPT_PAYMENTS),
+            {
+                "course_run": course_run,
+                "users": list(users),
+                "paid_modes": host.paid_modes(),
+            },
+        )
+        return int(cursor.rowcount)
+
+
+def try_to_hold() -> None:
+    """Hold an event of nobody and take it back: raise the database error that a real one would meet.
+
+    Committed like a real one, so that it waits for the disk and for a synchronous standby too. No
+    other transaction ever sees the row.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_TRY)
+
+
+def get_open_requests() -> QuerySet[CertificateRequest]:
+    """Return what is not settled."""
+    return CertificateRequest.objects.filter(status=Status.OPEN)
+
+
+def get_free_requests() -> QuerySet[CertificateRequest]:
+    """Return what is open and nobody works on."""
+    return get_open_requests().filter(is_free())
+
+
+def is_free() -> Q:
+    """Return which requests nobody works on."""
+    return Q(lease__isnull=True) | has_come("leased_until", within=longest_lease())
+
+
+def longest_lease() -> timedelta:
+    """Return how far away the end of a lease can be: a lease's length, and as much for what is odd."""
+    return 2 * _lease_length()
+
+
+def is_due() -> Q:
+    """Return which requests' time has come, worked on or not."""
+    return has_come("next_attempt_on", within=longest_wait())
+
+
+@transaction.atomic
+def claim(requests: QuerySet[CertificateRequest]) -> UUID | None:
+    """Take up those of the requests that are free, and return the lease; None without any.
+
+    Of two who claim the same request at once one gets it, and neither waits; nothing stays locked.
+    """
+    lease = uuid4()
+    free = (get_free_requests() & requests).select_for_update(skip_locked=True)
+    claimed = CertificateRequest.objects.filter(pk__in=free.values("pk")).update(
+        lease=lease,
+        leased_until=Now() + _lease_length(),
+        attempts=F("attempts") + 1,
+        last_attempt_on=Now(),
+        updated_on=Now(),
+    )
+    return lease if claimed else None
+
+
+def get_leased(lease: UUID) -> QuerySet[CertificateRequest]:
+    """Return what is open and the lease's holder may still write."""
+    return get_open_requests().filter(lease=lease)
+
+
+@transaction.atomic
+def renew(lease: UUID) -> None:
+    """Let the lease begin anew: its holder lives."""
+    update_unlocked(get_leased(lease), leased_until=Now() + _lease_length())
+
+
+def release(lease: UUID, request: CertificateRequest) -> None:
+    """Give up the lease of a request that Open edX answered; it is due when it was due before."""
+    get_leased(lease).filter(pk=request.pk).update(failing_since=None, updated_on=Now(), **RELEASED)
+
+
+@transaction.atomic
+def release_all(lease: UUID) -> None:
+    """Give up a lease with everything that is still under it."""
+    update_unlocked(get_leased(lease), **RELEASED)
+
+
+def _lease_length() -> timedelta:
+    return timedelta(seconds=app_settings.REQUEST_LEASE)
+
+
+def update_unlocked(requests: QuerySet[CertificateRequest], **values: Any) -> int:
+    """Update the rows nobody has locked: who updates many and waits for none is in no deadlock."""
+    free = requests.select_for_update(skip_locked=True).values_list("pk", flat=True)
+    return CertificateRequest.objects.filter(pk__in=list(free)).update(updated_on=Now(), **values)

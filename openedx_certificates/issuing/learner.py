@@ -1,0 +1,39 @@
+"""One learner in one run: fetch the grade, judge it, write what is decided, settle what waited for it."""
+
+import logging
+
+from openedx_certificates import host
+from openedx_certificates.held.outcomes import settle_certified
+from openedx_certificates.issuing.fetching import fetch_grade
+from openedx_certificates.issuing.writing import carry_out
+from openedx_certificates.rules import Standing, Terms, Verdict, judge_report
+
+log = logging.getLogger(__name__)
+
+
+def issue_certificate(
+    user: host.User, course_run: host.CourseRun, *, is_due: bool, patient: bool = False
+) -> Verdict:
+    """Store the grade that Open edX reports, create the certificate it earns, and return the verdict.
+
+    Repeatable, also at the same time. An open request of the learner in the run is settled if the
+    learner has a certificate then.
+
+    Args:
+        user: the learner.
+        course_run: the run.
+        is_due: whether certificates may be created by now.
+        patient: whether nobody waits for the answer, so that a failed question is asked again.
+
+    Raises OpenEdxError, CannotAsk, CertificateNotSaved, and Django's database errors.
+    """
+    # The question comes first: no transaction is open while it is waited for.
+    reported = fetch_grade(course_run, user, patient=patient)
+    terms = Terms(is_due=is_due)
+
+    def judge(_user: int, standing: Standing) -> Verdict:
+        return judge_report(standing, reported, terms)
+
+    verdict = carry_out(course_run, [user.pk], judge)[user.pk].verdict
+    settle_certified(course_run, {user.pk: verdict.certificate})
+    return verdict

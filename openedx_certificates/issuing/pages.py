@@ -1,0 +1,190 @@
+"""From a page of grades to certificates, and to the requests that waited for them."""
+
+import logging
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import Error as DatabaseFailure
+from django.db import transaction
+
+from openedx_certificates import host
+from openedx_certificates.conflicts import (
+    describe_failure,
+    is_database_away,
+    use_short_lock_timeout,
+)
+from openedx_certificates.held.outcomes import settle_certified
+from openedx_certificates.issuing.fetching import GradePage
+from openedx_certificates.issuing.writing import (
+    CertificateNotSaved,
+    carry_out,
+    carry_out_where_needed,
+)
+from openedx_certificates.rules import (
+    CertificateOutcome,
+    GradeOutcome,
+    Standing,
+    Terms,
+    Verdict,
+    judge_report,
+)
+from openedx_certificates.wire.grades import EdxGrade
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class LearnerResult:
+    """What came of one learner's grade on a page.
+
+    Without a certificate's outcome the grade was refused; without either it could not be stored.
+    """
+
+    #: The learner's id; None for a refused grade of a learner who has no account here.
+    user: int | None
+    grade: GradeOutcome | None = None
+    certificate: CertificateOutcome | None = None
+    #: What Open edX reported; None if that was refused.
+    reported: EdxGrade | None = None
+
+    def as_reported(self) -> tuple[EdxGrade, int]:
+        """Return the grade and the learner, as on a page. Raises ValueError if it was refused."""
+        if self.reported is None or self.user is None:
+            raise ValueError("a refused grade is none")
+        return self.reported, self.user
+
+
+def apply_page(
+    page: GradePage,
+    run: host.CourseRun,
+    *,
+    is_due: bool,
+    may_delete: bool,
+    alive: Callable[[], object] = lambda: None,
+) -> list[LearnerResult]:
+    """Store the page's grades and bring the certificates in line with them.
+
+    Settles the open requests of learners who have a certificate then; not of those whose certificate
+    is only kept for now, see `settle_kept`. The number of statements does not depend on the number
+    of learners, but for new certificates. If the page can't be stored, each learner is tried alone:
+    what fails for one is logged, and the others go on.
+
+    Args:
+        page: of grades.
+        run: of the grades.
+        is_due: whether certificates may be created by now.
+        may_delete: whether a grade of 0.0 may take a certificate away now; else both stay.
+        alive: called while that takes long; what it raises ends it.
+
+    Raises Django's database errors if the server is away.
+    """
+    terms = Terms(is_due=is_due, may_delete=may_delete)
+    results = [_refuse(user, run, reason) for reason, user in page.refused]
+    for grades in _each_once(page.graded):
+        judge = _judge_by(grades, terms)
+        try:
+            verdicts = carry_out_where_needed(run, grades, judge, alive)
+        except (DatabaseFailure, CertificateNotSaved) as error:
+            if is_away(error):
+                raise
+            # A deadlock is over when it is tried again, and a row that is at fault is then alone.
+            for user, grade in grades.items():
+                alive()
+                results.append(_apply_alone(run, user, grade, terms))
+        else:
+            results += [
+                LearnerResult(user, verdicts[user].grade, verdicts[user].certificate, reported)
+                for user, reported in grades.items()
+            ]
+    _settle_requests(
+        run,
+        {
+            result.user: result.certificate
+            for result in results
+            if result.user is not None
+            and result.certificate is not None
+            and result.certificate is not CertificateOutcome.KEPT
+        },
+    )
+    return results
+
+
+def settle_kept(run: host.CourseRun, results: Collection[LearnerResult]) -> None:
+    """Settle the open requests of those whose certificate stays after all, whatever the 0.0 said.
+
+    Args:
+        run: of the results.
+        results: what `apply_page` returned.
+    """
+    kept = {
+        result.user: result.certificate
+        for result in results
+        if result.user is not None and result.certificate is CertificateOutcome.KEPT
+    }
+    _settle_requests(run, kept)
+
+
+def is_away(error: Exception) -> bool:
+    """Return whether the database is away, so that no other learner would fare better."""
+    return isinstance(error, DatabaseFailure) and is_database_away(error)
+
+
+def _judge_by(grades: Mapping[int, EdxGrade], terms: Terms) -> Callable[[int, Standing], Verdict]:
+    def judge(user: int, standing: Standing) -> Verdict:
+        return judge_report(standing, grades[user], terms)
+
+    return judge
+
+
+def _each_once(graded: Collection[tuple[EdxGrade, int]]) -> Iterator[dict[int, EdxGrade]]:
+    """Split the page into batches in which each learner occurs once."""
+    again = list(graded)
+    while again:
+        grades: dict[int, EdxGrade] = {}
+        left = []
+        for grade, user in again:
+            if user in grades:
+                left.append((grade, user))
+            else:
+                grades[user] = grade
+        yield grades
+        again = left
+
+
+def _apply_alone(run: host.CourseRun, user: int, grade: EdxGrade, terms: Terms) -> LearnerResult:
+    try:
+        with transaction.atomic():
+            # The page has waited for the others' locks once.
+            use_short_lock_timeout()
+            verdict = carry_out(run, [user], _judge_by({user: grade}, terms))[user].verdict
+    except (DatabaseFailure, CertificateNotSaved) as error:
+        if is_away(error):
+            raise
+        log.error(  # noqa: TRY400 - its text can hold the learner's values
+            "learner was not settled", extra={**_ids(user, run), **describe_failure(error)}
+        )
+        return LearnerResult(user)
+    return LearnerResult(user, verdict.grade, verdict.certificate, grade)
+
+
+def _settle_requests(run: host.CourseRun, outcomes: Mapping[int, CertificateOutcome]) -> None:
+    try:
+        settle_certified(run, outcomes)
+    except DatabaseFailure as error:
+        if is_database_away(error):
+            raise
+        # Such as a lock that took too long. The certificates are there; the next pass settles.
+        log.warning(
+            "certificate requests left to be settled",
+            extra={"course_id": run.courseware_id, **describe_failure(error)},
+        )
+
+
+def _refuse(user: int | None, run: host.CourseRun, reason: str) -> LearnerResult:
+    log.warning("grade refused", extra={**_ids(user, run), "reason": reason})
+    return LearnerResult(user, GradeOutcome.REFUSED)
+
+
+def _ids(user: int | None, run: host.CourseRun) -> dict[str, Any]:
+    return {"user_id": user, "course_id": run.courseware_id}

@@ -1,0 +1,155 @@
+"""Passes that meet: whoever comes first, there is one row and no lost act."""
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+
+import pytest
+from django.conf import settings
+from django.db import connection
+
+from courses.api import (
+    create_local_enrollment,
+    generate_course_run_certificates,
+    manage_course_run_certificate_access,
+    override_user_grade,
+    process_course_run_grade_certificate,
+)
+from courses.factories import CourseRunCertificateFactory, CourseRunFactory
+from courses.models import (
+    CourseRun,
+    CourseRunCertificate,
+    CourseRunEnrollment,
+    CourseRunEnrollmentAudit,
+    CourseRunGrade,
+)
+from openedx_certificates.testing.scenes import FAILED, Enrolls, at_once
+from openedx_certificates.waiting.patience import patience_of
+from tools.simulator import SimulatedOpenEdx
+from users.factories import UserFactory
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def run(transactional_db: None) -> CourseRun:
+    return CourseRunFactory.create(self_paced=True)
+
+
+def test_16_identical_passes_create_one_grade_and_one_certificate(
+    run: CourseRun, enrolled: Enrolls
+):
+    dana = enrolled(run)
+
+    summaries = at_once(
+        *[lambda: generate_course_run_certificates(user=dana, course_run=run, force=True)] * 16
+    )
+
+    assert CourseRunGrade.objects.count() == 1
+    assert CourseRunCertificate.all_objects.count() == 1
+    assert sum(summary.certificates["created"] for summary in summaries) == 1
+    assert sum(summary.certificates["exists"] for summary in summaries) == 15
+    assert sum(summary.grades["created"] for summary in summaries) == 1
+
+
+def test_a_sweep_and_the_webhooks_create_each_certificate_once(run: CourseRun, enrolled: Enrolls):
+    learners = [enrolled(run) for _ in range(8)]
+
+    at_once(
+        generate_course_run_certificates,
+        *[
+            lambda learner=learner: generate_course_run_certificates(
+                user=learner, course_run=run, force=True
+            )
+            for learner in learners
+        ],
+        generate_course_run_certificates,
+    )
+
+    assert CourseRunCertificate.all_objects.count() == len(learners)
+
+
+def test_the_same_enrollment_event_many_times_at_once_makes_one_enrollment(run: CourseRun):
+    dana = UserFactory.create()
+
+    results = at_once(*[lambda: create_local_enrollment(dana, run, mode="verified")] * 8)
+
+    assert CourseRunEnrollment.all_objects.count() == 1
+    assert [created for _, created in results].count(True) == 1
+    assert CourseRunEnrollmentAudit.objects.count() == 1
+
+
+def test_an_administrators_zero_is_not_undone_by_a_sweep_that_started_before(
+    run: CourseRun, enrolled: Enrolls, openedx: SimulatedOpenEdx
+):
+    dana = enrolled(run)
+    openedx.set_fault("hang")
+
+    with ThreadPoolExecutor(1) as executor:
+        sweep = executor.submit(swept)
+        openedx.wait_for_requests(1)
+        process_course_run_grade_certificate(
+            override_user_grade(dana, 0.0, None, run.courseware_id)
+        )
+        openedx.clear_fault()
+        sweep.result()
+
+    assert not CourseRunCertificate.all_objects.exists()
+    assert CourseRunGrade.objects.get().set_by_admin
+
+
+def test_a_revocation_while_open_edx_is_asked_holds(
+    run: CourseRun, enrolled: Enrolls, openedx: SimulatedOpenEdx
+):
+    dana = enrolled(run)
+    openedx.set_fault("hang")
+
+    with ThreadPoolExecutor(1) as executor:
+        sweep = executor.submit(swept)
+        openedx.wait_for_requests(1)
+        CourseRunCertificateFactory.create(user=dana, course_run=run)
+        manage_course_run_certificate_access(dana, run.courseware_id, revoke_state=True)
+        openedx.clear_fault()
+        sweep.result()
+
+    assert CourseRunCertificate.all_objects.get().is_revoked
+
+
+def test_an_enrollment_that_ends_while_open_edx_is_asked_earns_nothing(
+    run: CourseRun, enrolled: Enrolls, openedx: SimulatedOpenEdx
+):
+    dana = enrolled(run)
+    openedx.set_fault("hang")
+
+    with ThreadPoolExecutor(1) as executor:
+        sweep = executor.submit(swept)
+        openedx.wait_for_requests(1)
+        CourseRunEnrollment.objects.filter(user=dana).update(active=False)
+        openedx.clear_fault()
+        sweep.result()
+
+    assert not CourseRunCertificate.all_objects.exists()
+
+
+def test_no_connection_and_no_transaction_is_held_while_open_edx_is_asked(
+    run: CourseRun, enrolled: Enrolls, openedx: SimulatedOpenEdx
+):
+    enrolled(run, **FAILED)
+    openedx.set_fault("hang")
+
+    with ThreadPoolExecutor(1) as executor:
+        sweep = executor.submit(swept)
+        openedx.wait_for_requests(1)
+        connection.ensure_connection()
+        with ExitStack() as others, patience_of(5, bounds_statements=False):
+            # With this test's own those are all that the pool has.
+            for _ in range(settings.DATABASE_POOL_SIZE - 1):
+                others.callback(connection.pool.putconn, connection.pool.getconn())
+        openedx.clear_fault()
+        sweep.result()
+
+
+def swept() -> None:
+    try:
+        generate_course_run_certificates()
+    finally:
+        connection.close()

@@ -1,0 +1,130 @@
+"""How learners stand in a run: read for a whole page of them at once, at a glance or under a lock."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import NamedTuple
+
+from django.db import connection
+from django.db.models import DurationField, ExpressionWrapper, OuterRef, Subquery
+from django.db.models.functions import Now
+
+from openedx_certificates import host
+from openedx_certificates.models import ZeroNote
+
+# One statement with an array for the page: three of the ORM's, each with a parameter for each learner,
+# cost nearly as much as all the rest of a page in which nothing has changed.
+_LOOK = """
+SELECT
+    learner.user_id,
+    grade.id IS NOT NULL,
+    certificate.id IS NOT NULL,
+    certificate.id IS NULL AND EXISTS (
+        SELECT FROM {enrollments} AS enrollment
+        JOIN {users} AS account ON account.id = enrollment.user_id AND account.is_active
+        WHERE enrollment.user_id = learner.user_id
+        AND enrollment.run_id = %(course_run)s
+        AND enrollment.active
+        AND enrollment.enrollment_mode = ANY(%(paid_modes)s)
+    ),
+    grade.grade, grade.passed, grade.letter_grade, grade.set_by_admin,
+    statement_timestamp() - note.reported_on,
+    certificate.is_revoked
+FROM unnest(%(users)s::bigint[]) AS learner (user_id)
+LEFT JOIN {grades} AS grade
+    ON grade.user_id = learner.user_id AND grade.course_run_id = %(course_run)s
+LEFT JOIN {certificates} AS certificate
+    ON certificate.user_id = learner.user_id AND certificate.course_run_id = %(course_run)s
+LEFT JOIN openedx_certificates_zeronote AS note ON note.certificate_uuid = certificate.uuid
+"""
+
+
+class _SeenGrade(NamedTuple):
+    grade: float
+    passed: bool
+    letter_grade: str | None
+    set_by_admin: bool
+
+
+class _SeenCertificate(NamedTuple):
+    is_revoked: bool
+
+
+@dataclass(slots=True)
+class SeenStanding:
+    """A standing as it was a moment ago: values, since rows for a whole page cost too much."""
+
+    grade: _SeenGrade | None = None
+    certificate: _SeenCertificate | None = None
+    has_paid: bool = False
+    zero_reported_for: timedelta | None = None
+
+
+@dataclass(slots=True)
+class LockedStanding:
+    """A standing that no other transaction changes before this one ends; the rows can be written."""
+
+    grade: host.Grade | None = None
+    certificate: host.Certificate | None = None
+    has_paid: bool = False
+    zero_reported_for: timedelta | None = None
+
+
+def look_at_standings(
+    course_run: host.CourseRun, users: Collection[int]
+) -> dict[int, SeenStanding]:
+    """Return how each of the users stands in the run; one statement, and nothing is locked."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            host.sql(_LOOK),
+            {
+                "course_run": course_run.pk,
+                "users": list(users),
+                "paid_modes": host.paid_modes(),
+            },
+        )
+        rows = cursor.fetchall()
+    return {
+        user: SeenStanding(
+            _SeenGrade(*grade) if has_grade else None,
+            _SeenCertificate(is_revoked) if has_certificate else None,
+            has_paid,
+            zero_reported_for,
+        )
+        for user, has_grade, has_certificate, has_paid, *grade, zero_reported_for, is_revoked in rows
+    }
+
+
+def lock_standings(course_run: host.CourseRun, users: Collection[int]) -> dict[int, LockedStanding]:
+    """Return how each of the users stands in the run; three statements.
+
+    Each caller locks grades, then certificates, then enrollments, each in the order of the users, so
+    that two of them do not wait for each other.
+    """
+    standings = {user: LockedStanding() for user in users}
+    grades = host.grades().filter(course_run=course_run, user__in=standings)
+    for grade in grades.select_for_update(of=("self",)).order_by("user_id"):
+        standings[grade.user_id].grade = grade
+    reported_on = ZeroNote.objects.filter(certificate_uuid=OuterRef("uuid")).values("reported_on")
+    certificates = (
+        host.certificates()
+        .filter(course_run=course_run, user__in=standings)
+        .annotate(
+            zero_reported_for=ExpressionWrapper(
+                Now() - Subquery(reported_on), output_field=DurationField()
+            )
+        )
+    )
+    for certificate in certificates.select_for_update(of=("self",)).order_by("user_id"):
+        standing = standings[certificate.user_id]
+        standing.certificate = certificate
+        standing.zero_reported_for = certificate.zero_reported_for
+    without = [user for user, standing in standings.items() if standing.certificate is None]
+    if without:
+        # Locked too: a payment that is given back at this moment comes after the certificate, or
+        # before it.
+        enrollments = host.paid_enrollments().filter(run=course_run, user__in=without)
+        locked = enrollments.select_for_update(of=("self",), no_key=True).order_by("user_id")
+        for user in locked.values_list("user_id", flat=True):
+            standings[user].has_paid = True
+    return standings

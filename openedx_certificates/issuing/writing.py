@@ -1,0 +1,297 @@
+"""Carrying out what the rules say: for a page of learners or for one, in the same few statements."""
+
+import logging
+import traceback
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from django.db import Error as DatabaseFailure
+from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
+from django.dispatch import Signal
+
+from openedx_certificates import host
+from openedx_certificates.clock import database_now
+from openedx_certificates.held.payments import find_late_payments
+from openedx_certificates.issuing.bulk import insert_grades, update_grades
+from openedx_certificates.issuing.standings import lock_standings, look_at_standings
+from openedx_certificates.models import CourseRunCertificateDeletion, ZeroNote
+from openedx_certificates.rules import (
+    CertificateOutcome,
+    GradeOutcome,
+    Standing,
+    Verdict,
+    ZeroNoteChange,
+)
+from openedx_certificates.signals import certificate_created, certificate_deleted
+from openedx_certificates.waiting.holding import hold_nothing
+
+log = logging.getLogger(__name__)
+
+Judge = Callable[[int, Standing], Verdict]
+
+
+class CertificateNotSaved(Exception):
+    """The host's own code raised while it saved a certificate. The text names the error's class."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What was decided of a learner, and the rows as they are after it."""
+
+    verdict: Verdict
+    grade: host.Grade | None
+    certificate: host.Certificate | None
+
+
+def carry_out_where_needed(
+    course_run: host.CourseRun,
+    users: Collection[int],
+    judge: Judge,
+    alive: Callable[[], object] = lambda: None,
+) -> dict[int, Verdict]:
+    """Do what `carry_out` does, for a page of which most need no change: those are not even locked.
+
+    Returns what was decided of each. Arguments, and what is raised, are those of `carry_out`.
+    """
+    seen = look_at_standings(course_run, users)
+    judged = {user: judge(user, standing) for user, standing in seen.items()}
+    verdicts = {user: found for user, found in judged.items() if not found.needs_writing}
+    _log(course_run, verdicts)
+    changing = [user for user in users if user not in verdicts]
+    results = carry_out(course_run, changing, judge, alive)
+    return verdicts | {user: result.verdict for user, result in results.items()}
+
+
+def carry_out(
+    course_run: host.CourseRun,
+    users: Collection[int],
+    judge: Judge,
+    alive: Callable[[], object] = lambda: None,
+) -> dict[int, Result]:
+    """Bring the learners' grades and certificates in line with what is judged; return how they are.
+
+    The number of statements does not depend on the number of learners, but for new certificates, which
+    the host's own model saves one by one. All that is written is committed at once if the caller is in
+    no transaction. Learners for whom a simultaneous transaction was quicker are judged once more, by
+    what that one has left.
+
+    Args:
+        course_run: the run.
+        users: the learners' ids.
+        judge: says what is to become of a learner, by how the learner stands; asked under a lock.
+        alive: called between the receivers of the signals.
+
+    Raises Django's database errors, and CertificateNotSaved; nothing is written then since the last
+    commit.
+    """
+    done: dict[int, Result] = {}
+    # In one order, so that no two pages wait for each other.
+    pending = sorted(users)
+    was_refused = False
+    while pending:
+        try:
+            with transaction.atomic():
+                standings = lock_standings(course_run, pending)
+                judged = {
+                    user: Result(judge(user, standing), standing.grade, standing.certificate)
+                    for user, standing in standings.items()
+                }
+                written = _write(course_run, judged)
+        except IntegrityError:
+            # Another process has created one of the certificates since we looked. If the values
+            # themselves are refused, the same error comes again.
+            if was_refused:
+                raise
+            was_refused = True
+            continue
+        verdicts = {user: result.verdict for user, result in written.items()}
+        _log(course_run, verdicts)
+        # Now, or at the end of the caller's transaction.
+        transaction.on_commit(partial(_announce_all, judged, written, alive))
+        transaction.on_commit(partial(find_late_payments, course_run.pk, verdicts))
+        done |= written
+        pending = [user for user in pending if user not in written]
+    return done
+
+
+def _write(course_run: host.CourseRun, judged: Mapping[int, Result]) -> dict[int, Result]:
+    """Write what was judged, and return how it is then.
+
+    Learners whose grade a simultaneous transaction has stored are left out.
+    """
+    grades = _write_grades(course_run, judged)
+    judged = {user: result for user, result in judged.items() if user in grades}
+    _write_zero_notes(judged)
+    certificates = {user: result.certificate for user, result in judged.items()}
+    certificates |= dict.fromkeys(_delete_certificates(course_run, judged, grades))
+    certificates |= _create_certificates(
+        course_run,
+        [
+            user
+            for user, result in judged.items()
+            if result.verdict.certificate is CertificateOutcome.CREATED
+        ],
+    )
+    return {
+        user: Result(result.verdict, grades[user], certificates[user])
+        for user, result in judged.items()
+    }
+
+
+def _write_grades(
+    course_run: host.CourseRun, judged: Mapping[int, Result]
+) -> dict[int, host.Grade | None]:
+    """Store the new grades, with an audit row for each change; return how each grade is then."""
+    new = {
+        user: result.verdict.new_grade
+        for user, result in judged.items()
+        if result.verdict.grade is GradeOutcome.CREATED and result.verdict.new_grade is not None
+    }
+    stored = {user: result.grade for user, result in judged.items() if user not in new}
+    stored |= insert_grades(course_run, new)
+    changes = []
+    for result in judged.values():
+        grade, reported = result.grade, result.verdict.new_grade
+        if grade is None or reported is None:
+            continue
+        changes.append((grade, host.snapshot(grade)))
+        grade.grade, grade.passed = reported.percent, reported.passed
+        grade.letter_grade = reported.letter_grade
+    if changes:
+        update_grades([grade for grade, _ in changes])
+        host.record_grade_changes(changes)
+    return stored
+
+
+def _write_zero_notes(judged: Mapping[int, Result]) -> None:
+    begun, cleared = (
+        [
+            result.certificate.uuid
+            for result in judged.values()
+            if result.verdict.zero_note is change and result.certificate is not None
+        ]
+        for change in (ZeroNoteChange.BEGUN, ZeroNoteChange.CLEARED)
+    )
+    if begun:
+        ZeroNote.objects.bulk_create(
+            [ZeroNote(certificate_uuid=uuid, reported_on=Now()) for uuid in begun],
+            update_conflicts=True,
+            unique_fields=["certificate_uuid"],
+            update_fields=["reported_on", "updated_on"],
+        )
+    if cleared:
+        ZeroNote.objects.filter(certificate_uuid__in=cleared).delete()
+
+
+def _delete_certificates(
+    course_run: host.CourseRun,
+    judged: Mapping[int, Result],
+    grades: Mapping[int, host.Grade | None],
+) -> list[int]:
+    """Delete the certificates that a 0.0 takes away, keep a record of each, and return whose they were."""
+    deletions = []
+    for user, result in judged.items():
+        grade, certificate = grades[user], result.certificate
+        if result.verdict.certificate is not CertificateOutcome.DELETED:
+            continue
+        if grade is None or certificate is None:
+            continue
+        deletions.append(
+            CourseRunCertificateDeletion(
+                user_id=user,
+                course_run=course_run,
+                certificate_uuid=certificate.uuid,
+                certificate=host.snapshot(certificate),
+                grade=host.snapshot(grade),
+                reason=(
+                    "an administrator set the grade to 0.0"
+                    if grade.set_by_admin
+                    else "Open edX reported a grade of 0.0"
+                ),
+            )
+        )
+    if deletions:
+        CourseRunCertificateDeletion.objects.bulk_create(deletions)
+        uuids = [deletion.certificate_uuid for deletion in deletions]
+        ZeroNote.objects.filter(certificate_uuid__in=uuids).delete()
+        host.certificates().filter(uuid__in=uuids).delete()
+    return [deletion.user_id for deletion in deletions]
+
+
+def _create_certificates(
+    course_run: host.CourseRun, users: Collection[int]
+) -> dict[int, host.Certificate]:
+    """Create the certificates by the host's model and its `save()`: much of the host hangs on that."""
+    if not users:
+        return {}
+    model, now = host.certificate_model(), database_now()
+    created = {}
+    for user in users:
+        certificate: host.Certificate = model(user_id=user, course_run=course_run, issue_date=now)
+        try:
+            certificate.save(force_insert=True)
+        except DatabaseFailure:
+            raise
+        except Exception as error:
+            raise CertificateNotSaved(f"{type(error).__name__} while it was saved") from error
+        created[user] = certificate
+    return created
+
+
+def _announce_all(
+    judged: Mapping[int, Result],
+    written: Mapping[int, Result],
+    alive: Callable[[], object],
+) -> None:
+    for user, result in written.items():
+        outcome = result.verdict.certificate
+        if outcome is CertificateOutcome.CREATED and result.certificate is not None:
+            _announce(certificate_created, "certificate_created", result.certificate)
+        elif outcome is CertificateOutcome.DELETED:
+            _announce(certificate_deleted, "certificate_deleted", judged[user].certificate)
+        else:
+            continue
+        alive()
+
+
+def _announce(signal: Signal, name: str, certificate: host.Certificate) -> None:
+    """Send the signal; a receiver that raises is logged and does not stop the others."""
+    if not signal.has_listeners(type(certificate)):
+        return
+    with hold_nothing():
+        replies = signal.send_robust(sender=type(certificate), certificate=certificate)
+    for receiver, reply in replies:
+        if isinstance(reply, Exception):
+            log.error(
+                "a receiver of a signal failed",
+                extra={
+                    "signal": name,
+                    "receiver": getattr(receiver, "__qualname__", type(receiver).__name__),
+                    "certificate": str(certificate.uuid),
+                    # Without the error's own text, which could hold the learner's values.
+                    "error": type(reply).__name__,
+                    "stack": "".join(traceback.format_tb(reply.__traceback__)),
+                },
+            )
+
+
+def _log(course_run: host.CourseRun, verdicts: Mapping[int, Verdict]) -> None:
+    for user, verdict in verdicts.items():
+        ids = {"user_id": user, "course_id": course_run.courseware_id}
+        if verdict.certificate is CertificateOutcome.CREATED:
+            log.info("certificate created", extra=ids)
+        elif verdict.certificate is CertificateOutcome.DELETED:
+            log.warning("certificate deleted", extra=ids)
+        elif (
+            verdict.grade is GradeOutcome.HELD_BACK
+            and verdict.certificate is not CertificateOutcome.KEPT
+        ):
+            log.warning(
+                "report that would take a certificate away is held back until it is confirmed",
+                extra={
+                    **ids,
+                    "reported_for_seconds": round(verdict.zero_reported_for.total_seconds()),
+                },
+            )

@@ -1,0 +1,114 @@
+"""Taking the body of an event in: from bytes to checked fields.
+
+Both webhooks read their events here, so that what one refuses the other refuses alike.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import IO, Any, TypeVar
+
+from django.http import UnreadablePostError
+from rest_framework.decorators import (
+    content_negotiation_class,
+    parser_classes,
+    renderer_classes,
+)
+from rest_framework.exceptions import UnsupportedMediaType
+from rest_framework.negotiation import DefaultContentNegotiation
+from rest_framework.parsers import BaseParser
+from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.request import Request
+from rest_framework.serializers import Serializer
+
+from openedx_certificates.waiting.holding import hold_nothing
+from openedx_certificates.webhooks.exceptions import EventTooLarge, InvalidEvent
+
+EVENT_MAX_BYTES = 64 * 1024
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+class EventParser(BaseParser):
+    """Parses a body of JSON, strictly, and none that is over the limit."""
+
+    media_type = "application/json"
+
+    def parse(
+        self,
+        stream: IO[bytes],
+        media_type: str | None = None,  # noqa: ARG002 - as the framework calls it
+        parser_context: Mapping[str, Any] | None = None,  # noqa: ARG002 - as the framework calls it
+    ) -> Any:
+        try:
+            # The token was looked up; a body that comes slowly must hold nothing.
+            with hold_nothing():
+                body = stream.read(EVENT_MAX_BYTES + 1)
+        except UnreadablePostError as error:
+            raise InvalidEvent("The body broke off.") from error
+        if len(body) > EVENT_MAX_BYTES:
+            raise EventTooLarge(f"The body is over {EVENT_MAX_BYTES // 1024} KiB.")
+        try:
+            return json.loads(
+                body.decode("utf-8"),
+                object_pairs_hook=_without_duplicates,
+                parse_constant=_refuse_constant,
+            )
+        except (ValueError, RecursionError) as error:
+            raise InvalidEvent(
+                "The body is not JSON; an object with email and course_id is expected."
+            ) from error
+
+
+class JsonWhateverIsAccepted(DefaultContentNegotiation):
+    """Answers in JSON: the senders of events are machines, and an `Accept` is not worth a 406."""
+
+    def select_renderer(
+        self,
+        request: Request,  # noqa: ARG002 - as the framework calls it
+        renderers: Any,
+        format_suffix: str | None = None,  # noqa: ARG002 - as the framework calls it
+    ) -> tuple[BaseRenderer, str]:
+        renderer = renderers[0]
+        return renderer, renderer.media_type
+
+
+def takes_json_events(view: View) -> View:
+    """Make a view take JSON and answer JSON."""
+    for decorate in (
+        parser_classes([EventParser]),
+        renderer_classes([JSONRenderer]),
+        content_negotiation_class(JsonWhateverIsAccepted),
+    ):
+        view = decorate(view)
+    return view
+
+
+def read_event(request: Request, serializer_class: type[Serializer[Any]]) -> dict[str, Any]:
+    """Return the checked fields of the event in the request.
+
+    Raises UnsupportedMediaType (415), EventTooLarge (413), InvalidEvent (400), in this order.
+    """
+    # By name: Django REST framework takes a wildcard for a match, and looks where there is a body.
+    media_type = (request.content_type or "").partition(";")[0].strip().lower()
+    if media_type != EventParser.media_type:
+        raise UnsupportedMediaType(media_type[:80])
+    event = request.data
+    if not isinstance(event, dict):
+        raise InvalidEvent("The body is not a JSON object with email and course_id.")
+    serializer = serializer_class(data=event)
+    if not serializer.is_valid():
+        problems = [f"{name} {errors[0]}" for name, errors in serializer.errors.items()]
+        raise InvalidEvent(" and ".join(problems) + ".")
+    return serializer.validated_data
+
+
+def _without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    # Parsers differ in which of two equal keys they believe: neither is what the sender meant.
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise ValueError("a key stands twice")
+    return fields
+
+
+def _refuse_constant(name: str) -> object:
+    raise ValueError(f"{name} is not JSON")

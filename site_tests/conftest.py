@@ -1,0 +1,13 @@
+"""Fixtures for programs that run as in production."""
+
+from site_tests.fixtures import (  # noqa: F401 - for pytest
+    broker,
+    broker_url,
+    dana,
+    learners,
+    log,
+    production,
+    programs,
+    role,
+    run,
+)

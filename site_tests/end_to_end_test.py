@@ -1,0 +1,433 @@
+"""The whole path on real parts: granian in processes of its own, HTTP on both sides, PostgreSQL."""
+
+import html
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+import requests
+from django.conf import settings
+from django.core.management import call_command
+
+from courses.factories import CourseRunEnrollmentFactory
+from courses.models import CourseRun, CourseRunCertificate, CourseRunEnrollment
+from openedx_certificates.models import CertificateRequest
+from tools.simulator import Plugin, SimulatedOpenEdx
+from users.factories import UserFactory
+from users.models import User
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+START_SECONDS = 30
+# Longer than any test waits: nothing times out in between, however slow the machine is.
+PATIENT = {"EDX_API_CLIENT_TIMEOUT": "25"}
+
+
+@dataclass(frozen=True)
+class Site:
+    """The running server, and the way in."""
+
+    url: str
+    token: str
+    log: Path
+
+    @property
+    def certificate_webhook(self) -> str:
+        return f"{self.url}/api/openedx_webhook/certificate/"
+
+    @property
+    def enrollment_webhook(self) -> str:
+        return f"{self.url}/api/openedx_webhook/enrollment/"
+
+    def post(self, event: object, **headers: str) -> requests.Response:
+        return requests.post(
+            self.certificate_webhook,
+            json=event,
+            headers={"Authorization": f"Bearer {self.token}", **headers},
+            timeout=30,
+        )
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+@pytest.fixture
+def environment() -> dict[str, str]:
+    """What a test sets in the site's environment, besides `production`; it parametrizes this."""
+    return {}
+
+
+@pytest.fixture
+def site(
+    production: dict[str, str],
+    environment: dict[str, str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> Iterator[Site]:
+    """The site as production runs it, with DEBUG off, over this test's database."""
+    call_command("create_webhook_token")
+    token = capsys.readouterr().out.strip()
+    port, log = free_port(), tmp_path / "server.log"
+    with log.open("wb") as output:
+        server = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "granian", "--interface", "wsgi", "main.wsgi:application"),
+                *("--port", str(port), "--workers", "2", "--blocking-threads", "16"),
+                *("--workers-kill-timeout", "2"),
+            ],
+            cwd=settings.BASE_DIR,
+            env={**production, **environment},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    site = Site(f"http://127.0.0.1:{port}", token, log)
+    try:
+        wait_until_it_answers(site, server)
+        yield site
+    finally:
+        server.terminate()
+        server.wait(timeout=15)
+
+
+def wait_until_it_answers(site: Site, server: subprocess.Popen[bytes]) -> None:
+    ends = time.monotonic() + START_SECONDS
+    while time.monotonic() < ends:
+        assert server.poll() is None, site.log.read_text()
+        try:
+            requests.get(site.certificate_webhook, timeout=5)
+        except requests.ConnectionError:
+            # The port opens when the workers are ready; there is nothing to be told by.
+            time.sleep(0.1)
+        else:
+            return
+    raise AssertionError(f"The server does not answer:\n{site.log.read_text()}")
+
+
+def test_the_plugins_event_becomes_a_certificate(site: Site, dana: User, run: CourseRun):
+    attempts = Plugin(site.certificate_webhook, site.token).fire(dana.email, run.courseware_id)
+
+    assert [attempt.status for attempt in attempts] == [200]
+    assert attempts[0].body == '{"certificate_status":"created"}'
+    assert CourseRunCertificate.objects.get().user == dana
+
+
+def test_the_new_certificate_can_be_seen_with_its_style_by_everybody(
+    site: Site, dana: User, run: CourseRun
+):
+    Plugin(site.certificate_webhook, site.token).fire(dana.email, run.courseware_id)
+    address = f"{site.url}{CourseRunCertificate.objects.get().link}"
+
+    page = requests.get(address, headers={"X-Forwarded-Proto": "https"}, timeout=30)
+    parts = re.findall(r'(?:href|src)="(/static/[^"]+)"', page.text)
+
+    assert page.status_code == 200
+    assert dana.name in html.unescape(page.text)
+    assert f'<a href="{address.replace("http:", "https:")}">' in page.text
+    # DEBUG is off, and nobody has collected the static files.
+    assert {Path(part).suffix for part in parts} == {".css", ".js", ".svg"}
+    assert {requests.get(f"{site.url}{part}", timeout=30).status_code for part in parts} == {200}
+
+
+def test_the_webhooks_docs_come_with_all_their_files(site: Site):
+    bearer = {"Authorization": f"Bearer {site.token}"}
+
+    page = requests.get(f"{site.url}/api/schema/webhooks/docs/", headers=bearer, timeout=30)
+    parts = re.findall(r'(?:href|src)="(/[^"]+)"', page.text)
+
+    assert {Path(part).name for part in parts} >= {"swagger-ui.css", "swagger-ui-bundle.js"}
+    replies = [requests.get(f"{site.url}{part}", headers=bearer, timeout=30) for part in parts]
+    assert {reply.status_code for reply in replies} == {200}
+
+
+def test_any_way_in_any_order_leaves_one_certificate(site: Site, dana: User, run: CourseRun):
+    event = {"email": dana.email, "course_id": run.courseware_id}
+
+    call_command("manage_certificates", "--create", "--no-progress")
+    with ThreadPoolExecutor(16) as executor:
+        replies = list(executor.map(lambda _: site.post(event), range(16)))
+    call_command("manage_certificates", "--create", "--run", run.courseware_id, "--no-progress")
+
+    assert {reply.json()["certificate_status"] for reply in replies} == {"exists"}
+    assert CourseRunCertificate.all_objects.count() == 1
+
+
+@pytest.mark.parametrize("environment", [PATIENT])
+def test_32_identical_events_at_once_are_one_question_and_one_certificate(
+    site: Site, dana: User, run: CourseRun, openedx: SimulatedOpenEdx
+):
+    event = {"email": dana.email, "course_id": run.courseware_id}
+    # So that none comes when the first is settled already.
+    openedx.set_fault("delay:1500")
+
+    with ThreadPoolExecutor(32) as executor:
+        replies = list(executor.map(lambda _: site.post(event), range(32)))
+
+    statuses = [reply.json()["certificate_status"] for reply in replies]
+    assert (statuses.count("created"), statuses.count("exists")) == (1, 31)
+    assert openedx.request_count == 1
+    assert CourseRunCertificate.all_objects.count() == 1
+    request = CertificateRequest.objects.get()
+    assert (request.status, request.attempts) == (CertificateRequest.Status.CREATED, 1)
+
+
+def test_the_plugin_forgets_an_event_and_the_certificate_comes_all_the_same(
+    site: Site, dana: User, run: CourseRun, openedx: SimulatedOpenEdx
+):
+    openedx.set_fault("500")
+
+    attempts = Plugin(site.certificate_webhook, site.token).fire(dana.email, run.courseware_id)
+
+    assert [(attempt.status, attempt.body) for attempt in attempts] == [
+        (202, '{"certificate_status":"deferred"}')
+    ]
+    assert CertificateRequest.objects.get().is_open
+
+    openedx.clear_fault()
+    call_command("process_certificate_requests", "--all", "--no-progress")
+
+    assert CourseRunCertificate.objects.get().user == dana
+    assert CertificateRequest.objects.get().status == CertificateRequest.Status.CREATED
+
+
+def test_an_enrollment_made_over_there_is_mirrored_here(site: Site, run: CourseRun):
+    staff = UserFactory.create()
+
+    attempts = Plugin(site.enrollment_webhook, site.token).fire_enrollment(
+        staff.email, run.courseware_id, role="staff"
+    )
+
+    assert [attempt.status for attempt in attempts] == [201]
+    assert CourseRunEnrollment.objects.get().user == staff
+
+
+def test_an_event_in_chunks_is_read_like_any_other(site: Site, dana: User, run: CourseRun):
+    event = f'{{"email": "{dana.email}", "course_id": "{run.courseware_id}"}}'.encode()
+
+    reply = requests.post(
+        site.certificate_webhook,
+        data=iter([event[:20], event[20:]]),
+        headers={"Authorization": f"Bearer {site.token}", "Content-Type": "application/json"},
+        timeout=30,
+    )
+
+    assert reply.json() == {"certificate_status": "created"}
+
+
+def test_what_a_hostile_client_sends_is_refused_in_json_and_leaves_no_traceback(
+    site: Site, dana: User, run: CourseRun
+):
+    webhook, token = site.certificate_webhook, {"Authorization": f"Bearer {site.token}"}
+    json_type = {**token, "Content-Type": "application/json"}
+    refusals = [
+        (requests.post(webhook, timeout=30), 401),
+        (requests.post(f"{webhook}?access_token={site.token}", json={}, timeout=30), 401),
+        (requests.get(webhook, headers=token, timeout=30), 405),
+        (requests.options(webhook, headers=token, timeout=30), 405),
+        (requests.post(webhook, data={"email": "x"}, headers=token, timeout=30), 415),
+        (requests.post(webhook, data=b"x" * 5_000_000, headers=json_type, timeout=30), 413),
+        (
+            requests.post(webhook, data=iter([b"x" * 70_000] * 9), headers=json_type, timeout=30),
+            413,
+        ),
+        (
+            requests.post(webhook, data=iter([b'{"email":', b"1}"]), headers=json_type, timeout=30),
+            400,
+        ),
+        (requests.post(webhook, data=b"[" * 60_000, headers=json_type, timeout=30), 400),
+        (requests.post(webhook, data=b"\xff\x00", headers=json_type, timeout=30), 400),
+        (requests.post(webhook, data=b"null", headers=json_type, timeout=30), 400),
+        (site.post({"email": "a\x00", "course_id": "b"}), 400),
+        (site.post({"email": "\ud800", "course_id": "b"}), 400),
+        (site.post({"email": "nobody@example.com", "course_id": "b"}), 404),
+        (site.post({"email": dana.email, "course_id": "b"}), 404),
+        (site.post({"email": dana.email}, Accept="text/html"), 400),
+        *[
+            (
+                requests.post(
+                    f"{webhook}?a=b",
+                    data=b"{}",
+                    headers={**token, "Content-Type": f"application/json; {parameter}"},
+                    timeout=30,
+                ),
+                400,
+            )
+            for parameter in (
+                "charset=rot13",
+                "charset*=utf-8''a%00b",
+                "charset*=unicode_escape''%5Cud800",
+                "charset=utf-8; " + "a" * 9_000,
+            )
+        ],
+        (requests.post(f"{webhook}?{'a&' * 1100}", json={}, headers=token, timeout=30), 400),
+        (
+            requests.post(
+                webhook,
+                data=b"{}",
+                headers={**token, "Content-Type": "application/json; charset*=nonsense''x"},
+                timeout=30,
+            ),
+            400,
+        ),
+    ]
+
+    assert [reply.status_code for reply, _ in refusals] == [status for _, status in refusals]
+    assert all(reply.headers["Content-Type"] == "application/json" for reply, _ in refusals)
+    log = site.log.read_text()
+    assert "Traceback" not in log
+    assert dana.email not in log
+    assert site.token not in log
+    assert not CourseRunCertificate.all_objects.exists()
+
+
+@pytest.mark.parametrize(
+    "parameter", ["q*0=1;q*=x", "q*=undefined''%41", "q*=nonsense''x", "Q *0*=rot13''%41"]
+)
+def test_an_accept_header_that_can_not_be_parsed_is_no_500(site: Site, parameter: str):
+    statuses = [
+        requests.get(
+            site.url + path, headers={"Accept": f"text/html;{parameter}"}, timeout=30
+        ).status_code
+        for path in (
+            "/certificate/nobody/",
+            f"/certificate/{uuid4()}/",
+            "/api/schema/webhooks/docs/",
+        )
+    ]
+
+    # The last one is sent to the login page, which is shown.
+    assert statuses == [404, 404, 200]
+    assert "Traceback" not in site.log.read_text()
+
+
+@pytest.mark.parametrize("environment", [{"TRUSTED_PROXIES": "1", "FAILED_TOKENS_MAX": "3"}])
+def test_who_makes_up_addresses_is_known_by_what_the_proxy_wrote(site: Site):
+    host, port = site.url.removeprefix("http://").split(":")
+
+    def guess(number: int) -> bytes:
+        # A proxy adds what it saw to the caller's line, or in a line of its own.
+        with socket.create_connection((host, int(port)), timeout=10) as sock:
+            sock.sendall(
+                (
+                    "POST /api/openedx_webhook/certificate/ HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+                    "Authorization: Bearer guess\r\nConnection: close\r\nContent-Length: 0\r\n"
+                    f"X-Forwarded-For: 203.0.113.{number}\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n"
+                ).encode()
+            )
+            return sock.recv(12)
+
+    # Two processes, which count for themselves, and a window that may pass in between.
+    answers = [guess(number) for number in range(20)]
+
+    assert answers[0] == b"HTTP/1.1 401"
+    assert b"HTTP/1.1 429" in answers
+    assert site.post({}).status_code == 400
+
+
+def test_bodies_that_never_end_hold_up_nobody_without_a_token(site: Site):
+    host, port = site.url.removeprefix("http://").split(":")
+    head = (
+        "POST /api/openedx_webhook/certificate/ HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+        "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
+
+    sockets = [socket.create_connection((host, int(port)), timeout=10) for _ in range(40)]
+    for sock in sockets:
+        sock.sendall(head.encode())
+    answers = [sock.recv(100) for sock in sockets]
+    for sock in sockets:
+        sock.close()
+
+    assert all(answer.startswith(b"HTTP/1.1 401") for answer in answers)
+
+
+@pytest.mark.parametrize("environment", [PATIENT])
+def test_a_slow_open_edx_holds_up_nobody_else(
+    site: Site, run: CourseRun, openedx: SimulatedOpenEdx
+):
+    events = [event_of_another_learner(run, openedx) for _ in range(12)]
+    openedx.set_fault("hang")
+
+    with ThreadPoolExecutor(12) as executor:
+        stuck = [executor.submit(site.post, event) for event in events]
+        openedx.wait_for_requests(12)
+        others = [requests.get(f"{site.url}/admin/login/", timeout=30) for _ in range(4)]
+        still_waiting = [future for future in stuck if not future.done()]
+        openedx.clear_fault()
+
+    assert [reply.status_code for reply in others] == [200] * 4
+    assert len(still_waiting) == 12
+    assert {future.result().json()["certificate_status"] for future in stuck} == {"created"}
+    assert CourseRunCertificate.all_objects.count() == 12
+
+
+@pytest.mark.parametrize("environment", [{**PATIENT, "CERTIFICATE_WEBHOOK_WAITING_MAX": "2"}])
+def test_who_finds_no_place_to_wait_is_deferred_at_once(
+    site: Site, run: CourseRun, openedx: SimulatedOpenEdx
+):
+    events = [event_of_another_learner(run, openedx) for _ in range(12)]
+    openedx.set_fault("hang")
+
+    with ThreadPoolExecutor(12) as executor:
+        replies = [executor.submit(site.post, event) for event in events]
+        # Two places in each of the two processes; the others are answered in the hang.
+        early = [future.result() for future in islice(as_completed(replies, timeout=15), 12 - 4)]
+        waiting = openedx.request_count
+        openedx.clear_fault()
+
+    assert {reply.status_code for reply in early} == {202}
+    assert 1 <= waiting <= 4
+    statuses = Counter(future.result().json()["certificate_status"] for future in replies)
+    assert statuses == {"created": openedx.request_count, "deferred": 12 - openedx.request_count}
+
+    call_command("process_certificate_requests", "--no-progress")
+
+    assert CourseRunCertificate.all_objects.count() == 12
+    assert {request.status for request in CertificateRequest.objects.all()} == {"created"}
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [{"CERTIFICATE_WEBHOOK_ASYNC": "True", "CELERY_BROKER_URL": "redis://127.0.0.1:1/0"}],
+)
+def test_without_the_broker_a_background_event_is_held_all_the_same(
+    site: Site, dana: User, run: CourseRun, openedx: SimulatedOpenEdx
+):
+    event = {"email": dana.email, "course_id": run.courseware_id}
+
+    replies = [site.post(event) for _ in range(3)]
+
+    assert [(reply.status_code, reply.json()) for reply in replies] == [
+        (202, {"certificate_status": "deferred"})
+    ] * 3
+    assert openedx.request_count == 0
+    ends = time.monotonic() + START_SECONDS
+    while "no worker was woken" not in site.log.read_text() and time.monotonic() < ends:
+        # A line of another process's own thread: there is nothing to be told by.
+        time.sleep(0.1)
+    assert "no worker was woken" in site.log.read_text()
+    assert "Traceback" not in site.log.read_text()
+
+    call_command("process_certificate_requests", "--no-progress")
+
+    assert CourseRunCertificate.objects.get().user == dana
+    assert CertificateRequest.objects.get().deliveries == 3
+
+
+def event_of_another_learner(run: CourseRun, openedx: SimulatedOpenEdx) -> dict[str, str]:
+    """Return the event of somebody new who has passed and paid."""
+    learner = CourseRunEnrollmentFactory.create(run=run).user
+    openedx.enroll(run.courseware_id, str(learner.edx_username), passed=True, percent=0.9)
+    return {"email": learner.email, "course_id": run.courseware_id}

@@ -1,0 +1,284 @@
+import socket
+import threading
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from queue import Queue
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import requests
+
+from tools.simulator import Fault, Learner, SimulatedCourse, SimulatedOpenEdx
+
+COURSE_ID = "course-v1:MITx+6.00x+2026"
+PATH = f"/api/grades/v1/courses/{COURSE_ID}/"
+
+
+@pytest.fixture
+def openedx():
+    learners = [Learner("alice"), Learner("bob"), Learner("carol")]
+    with SimulatedOpenEdx([SimulatedCourse(COURSE_ID, learners)]) as openedx:
+        yield openedx
+
+
+def ask(openedx, timeout=10, **query):
+    return requests.get(openedx.url + PATH, params=query, timeout=timeout, allow_redirects=False)
+
+
+def ask_aside(openedx, **query):
+    """Ask in another thread; the reply, or the error, is put into the queue."""
+    outcome: Queue[requests.Response | Exception] = Queue()
+
+    def run():
+        try:
+            outcome.put(ask(openedx, **query))
+        except requests.RequestException as error:
+            outcome.put(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return outcome
+
+
+def connect(openedx):
+    address = urlsplit(openedx.url)
+    connection = socket.create_connection((address.hostname, address.port), timeout=10)
+    connection.sendall(f"GET {PATH} HTTP/1.1\r\nHost: {address.netloc}\r\n\r\n".encode())
+    return connection
+
+
+def is_right(reply):
+    return reply.status_code == 200 and [g["username"] for g in reply.json()] == ["alice"]
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 408, 418, 429])
+def test_a_refusal_is_json(openedx, status):
+    openedx.set_fault(str(status))
+
+    reply = ask(openedx, username="alice")
+
+    assert reply.status_code == status
+    assert isinstance(reply.json(), dict)
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504, 599])
+def test_an_error_of_the_server_is_an_html_page(openedx, status):
+    openedx.set_fault(str(status))
+
+    reply = ask(openedx)
+
+    assert reply.status_code == status
+    assert reply.headers["Content-Type"].startswith("text/html")
+    assert "Retry-After" not in reply.headers
+
+
+def test_a_404_tells_what_is_missing(openedx):
+    openedx.set_fault("404")
+    assert ask(openedx).json()["error_code"] == "user_does_not_exist"
+
+    openedx.set_fault("404:user_not_enrolled")
+    assert ask(openedx).json()["error_code"] == "user_not_enrolled"
+
+
+@pytest.mark.parametrize(
+    ("fault", "retry_after"),
+    [
+        (Fault.parse("429"), "30"),
+        (Fault.parse("429:120"), "120"),
+        (Fault.parse("503:7"), "7"),
+        (Fault("429", retry_after="soon"), "soon"),
+        (Fault("429", retry_after=""), None),
+    ],
+)
+def test_retry_after_is_sent_as_told(openedx, fault, retry_after):
+    openedx.set_fault(fault)
+
+    assert ask(openedx).headers.get("Retry-After") == retry_after
+
+
+def test_retry_after_can_be_a_date(openedx):
+    before = datetime.now(UTC) - timedelta(seconds=1)
+    openedx.set_fault("429-date:120")
+
+    reply = ask(openedx)
+
+    assert reply.status_code == 429
+    waits_until = parsedate_to_datetime(reply.headers["Retry-After"])
+    assert before + timedelta(seconds=120) <= waits_until
+    assert waits_until <= datetime.now(UTC) + timedelta(seconds=120)
+
+
+@pytest.mark.parametrize(("words", "status"), [("html", 200), ("html:502", 502)])
+def test_an_html_page_can_have_any_status(openedx, words, status):
+    openedx.set_fault(words)
+
+    reply = ask(openedx)
+
+    assert reply.status_code == status
+    assert reply.headers["Content-Type"].startswith("text/html")
+    assert "<html>" in reply.text
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        ("malformed", '[{"username": "'),
+        ("empty-list", "[]"),
+        ("empty-object", "{}"),
+        ("json:null", "null"),
+        ('json:{"results": ":"}', '{"results": ":"}'),
+    ],
+)
+def test_a_wrong_body_comes_as_json_with_status_200(openedx, words, text):
+    openedx.set_fault(words)
+
+    reply = ask(openedx)
+
+    assert (reply.status_code, reply.text) == (200, text)
+    assert reply.headers["Content-Type"] == "application/json"
+
+
+def test_a_truncated_answer_promises_more_than_it_sends(openedx):
+    right = ask(openedx).content
+    openedx.set_fault("truncated")
+
+    with connect(openedx) as connection, connection.makefile("rb") as answer:
+        head, _, body = answer.read().partition(b"\r\n\r\n")
+    with pytest.raises(requests.exceptions.ChunkedEncodingError, match="IncompleteRead"):
+        ask(openedx)
+
+    assert f"Content-Length: {len(right)}".encode() in head
+    assert body == right[: len(right) // 2]
+
+
+def test_a_repeated_key_is_one_learners_and_the_rest_of_the_answer_is_right(openedx):
+    right = ask(openedx).text
+    openedx.set_fault("repeated-key")
+
+    assert ask(openedx).text == right.replace(
+        '"passed": false', '"passed": false, "passed": false', 1
+    )
+
+
+def test_a_closed_connection_answers_nothing(openedx):
+    openedx.set_fault("close")
+
+    with connect(openedx) as connection:
+        assert connection.recv(100) == b""
+    with pytest.raises(requests.ConnectionError):
+        ask(openedx)
+
+
+def test_silence_outlasts_a_callers_patience(openedx):
+    openedx.set_fault("hang")
+
+    with pytest.raises(requests.exceptions.ReadTimeout):
+        ask(openedx, timeout=0.1)
+
+    openedx.wait_for_requests(1)
+    assert openedx.request_count == 1
+
+
+def test_silence_ends_with_the_right_answer_once_the_fault_is_lifted(openedx):
+    openedx.set_fault("hang")
+    outcome = ask_aside(openedx, username="alice")
+    openedx.wait_for_requests(1)
+
+    openedx.clear_fault()
+
+    assert is_right(outcome.get(timeout=10))
+
+
+def test_silence_has_a_limit_and_then_the_connection_is_closed(openedx):
+    openedx.set_fault("hang:0.05")
+
+    with connect(openedx) as connection:
+        assert connection.recv(100) == b""
+
+
+@pytest.mark.parametrize("words", ["drip-headers:1", "drip-body:1"])
+def test_what_drips_arrives_whole_in_the_end(openedx, words):
+    openedx.set_fault(words)
+
+    assert is_right(ask(openedx, username="alice"))
+
+
+def test_headers_drip_byte_by_byte(openedx):
+    openedx.set_fault("drip-headers:100")
+
+    with connect(openedx) as connection:
+        first = connection.recv(1000)
+        openedx.clear_fault()
+        with connection.makefile("rb") as answer:
+            status_line = first + answer.readline()
+
+    assert first == b"H"
+    assert status_line == b"HTTP/1.1 200 OK\r\n"
+
+
+def test_a_body_drips_behind_headers_that_came_at_once(openedx):
+    openedx.set_fault("drip-body:3600000")
+
+    with connect(openedx) as connection:
+        head = connection.recv(10_000)
+        openedx.clear_fault()
+        body = connection.recv(10_000)
+
+    assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert head.endswith(b"\r\n\r\n")
+    assert body.startswith(b'{"next": null')
+
+
+@pytest.mark.parametrize(
+    "words", ["hang", "drip-headers:3600000", "drip-body:3600000", "delay:3600000"]
+)
+def test_stopping_ends_whoever_waits(openedx, words):
+    openedx.set_fault(words)
+    outcome = ask_aside(openedx)
+    openedx.wait_for_requests(1)
+
+    openedx.stop()
+
+    assert isinstance(outcome.get(timeout=10), requests.RequestException)
+
+
+@pytest.mark.parametrize("words", ["delay:1", "delay:20"])
+def test_a_delayed_answer_is_the_right_one(openedx, words):
+    openedx.set_fault(words)
+
+    assert is_right(ask(openedx, username="alice"))
+
+
+def test_a_long_delay_ends_when_the_fault_is_lifted(openedx):
+    openedx.set_fault("delay:3600000")
+    outcome = ask_aside(openedx, username="alice")
+    openedx.wait_for_requests(1)
+
+    openedx.clear_fault()
+
+    assert is_right(outcome.get(timeout=10))
+
+
+def test_a_redirect_leads_the_same_question_elsewhere(openedx):
+    with SimulatedOpenEdx() as elsewhere:
+        openedx.set_fault(f"redirect:{elsewhere.url}")
+        reply = ask(openedx, username="alice")
+
+        assert reply.status_code == 302
+        assert reply.headers["Location"] == f"{elsewhere.url}{PATH}?username=alice"
+        requests.get(reply.headers["Location"], timeout=10)
+        assert elsewhere.requests[0].username == "alice"
+
+
+def test_pages_can_claim_to_go_on_at_another_origin(openedx):
+    openedx.set_fault("foreign-next:http://lms.internal:8000")
+
+    first = ask(openedx, page_size=2).json()
+    cursor = parse_qs(urlsplit(first["next"]).query)["cursor"][0]
+    last = ask(openedx, page_size=2, cursor=cursor).json()
+
+    pages = [[grade["username"] for grade in page["results"]] for page in (first, last)]
+    assert pages == [["alice", "bob"], ["carol"]]
+    for link in (first["next"], last["previous"]):
+        assert link.startswith(f"http://lms.internal:8000{PATH}?page_size=2&cursor=")
+    assert last["next"] is None
+    assert is_right(ask(openedx, username="alice"))
