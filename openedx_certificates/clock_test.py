@@ -12,6 +12,7 @@ from django.utils import timezone
 from courses.api import generate_course_run_certificates
 from courses.factories import CourseRunCertificateFactory
 from courses.models import CourseRun, CourseRunCertificate
+from courses.tasks import generate_course_certificates
 from openedx_certificates.api import (
     CertificateOutcome,
     RunIsSwept,
@@ -25,7 +26,6 @@ from openedx_certificates.held.queue import claim
 from openedx_certificates.held.replays import Left
 from openedx_certificates.models import CertificateRequest, CourseRunSweep, OpenEdxPause
 from openedx_certificates.sweeps.leases import claim_sweep
-from courses.tasks import generate_course_certificates
 from openedx_certificates.testing.factories import (
     CertificateRequestFactory,
     CourseRunSweepFactory,

@@ -103,10 +103,7 @@ def test_beat_starts_it_at_the_full_hour():
         if entry["task"] == generate_course_certificates.name
     ]
 
-    assert (
-        generate_course_certificates.name
-        == "courses.tasks.generate_course_certificates"
-    )
+    assert generate_course_certificates.name == "courses.tasks.generate_course_certificates"
     assert entry["schedule"].minute == {0}
     assert entry["schedule"].hour == set(range(24))
     assert entry["schedule"].day_of_week == set(range(7))

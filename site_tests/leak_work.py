@@ -9,8 +9,8 @@ from django.db import IntegrityError, OperationalError
 
 from courses.api import generate_course_run_certificates
 from courses.factories import CourseRunCertificateFactory, CourseRunGradeFactory
-from openedx_certificates.api import process_requests
 from courses.tasks import generate_course_certificates
+from openedx_certificates.api import process_requests
 from openedx_certificates.tasks import process_certificate_requests
 from openedx_certificates.testing.factories import CertificateRequestFactory
 from site_tests.leak_stage import (

@@ -5,13 +5,13 @@ from collections.abc import Callable
 import pytest
 from celery import Celery
 from django.utils import timezone
-from openedx_certificates.testing.factories import CertificateRequestFactory
 
 from courses.api import generate_course_run_certificates
 from courses.factories import CourseRunEnrollmentFactory, CourseRunFactory
 from courses.models import CourseRun, CourseRunCertificate
 from openedx_certificates.api import RunIsSwept
 from openedx_certificates.models import CourseRunSweep
+from openedx_certificates.testing.factories import CertificateRequestFactory
 from site_tests.fixtures import get_certified, is_all_settled, let_leases_run_out, send_by_beat
 from site_tests.processes import Programs, wait_until
 from tools.simulator import Fault, SimulatedOpenEdx
