@@ -11,12 +11,6 @@ from django.db.models import Model
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
-from openedx_certificates.testing.factories import (
-    CertificateRequestFactory,
-    CourseRunCertificateDeletionFactory,
-    CourseRunSweepFactory,
-    OpenEdxPauseFactory,
-)
 
 from courses.factories import (
     CourseFactory,
@@ -28,27 +22,37 @@ from courses.factories import (
     CourseRunGradeFactory,
 )
 from openedx.factories import OpenEdxUserFactory
+from openedx_certificates.testing.factories import (
+    CertificateRequestFactory,
+    CourseRunCertificateDeletionFactory,
+    CourseRunSweepFactory,
+    OpenEdxPauseFactory,
+)
 from users.factories import UserFactory
 from users.models import User
 
 COURSE_ID = "course-v1:MITx+6.00x+1T2026"
 
 OF_A_LEARNER_IN_A_RUN = {
-    "courserunenrollment": (CourseRunEnrollmentFactory, "user", "run"),
-    "courserunenrollmentaudit": (
+    "courses_courserunenrollment": (CourseRunEnrollmentFactory, "user", "run"),
+    "courses_courserunenrollmentaudit": (
         CourseRunEnrollmentAuditFactory,
         "enrollment__user",
         "enrollment__run",
     ),
-    "courserungrade": (CourseRunGradeFactory, "user", "course_run"),
-    "courserungradeaudit": (
+    "courses_courserungrade": (CourseRunGradeFactory, "user", "course_run"),
+    "courses_courserungradeaudit": (
         CourseRunGradeAuditFactory,
         "course_run_grade__user",
         "course_run_grade__course_run",
     ),
-    "courseruncertificate": (CourseRunCertificateFactory, "user", "course_run"),
-    "courseruncertificatedeletion": (CourseRunCertificateDeletionFactory, "user", "course_run"),
-    "certificaterequest": (CertificateRequestFactory, "user", "course_run"),
+    "courses_courseruncertificate": (CourseRunCertificateFactory, "user", "course_run"),
+    "openedx_certificates_courseruncertificatedeletion": (
+        CourseRunCertificateDeletionFactory,
+        "user",
+        "course_run",
+    ),
+    "openedx_certificates_certificaterequest": (CertificateRequestFactory, "user", "course_run"),
 }
 FACTORIES = {
     "users_user": UserFactory,
@@ -57,7 +61,7 @@ FACTORIES = {
     "courses_courserun": CourseRunFactory,
     "openedx_certificates_courserunsweep": CourseRunSweepFactory,
     "openedx_certificates_openedxpause": OpenEdxPauseFactory,
-    **{f"courses_{name}": factory for name, (factory, *_) in OF_A_LEARNER_IN_A_RUN.items()},
+    **{name: factory for name, (factory, *_) in OF_A_LEARNER_IN_A_RUN.items()},
 }
 READ_ONLY = [
     "courses_courserunenrollmentaudit",
@@ -220,7 +224,7 @@ def test_a_row_is_found_by_what_is_pasted_of_its_learner_and_run(admin_client, a
     )
     searches = [*FINDS_ANNA_IN_THE_RUN, *FINDS_NOTHING, "course-v1:mitx+6.00x"]
 
-    got = {search: found(admin_client, f"courses_{name}", search) for search in searches}
+    got = {search: found(admin_client, name, search) for search in searches}
 
     assert got == {
         **{search: [row] for search in FINDS_ANNA_IN_THE_RUN},
@@ -239,7 +243,7 @@ def ways_to_paste(certificate: uuid.UUID) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("name", ["users_user", *(f"courses_{n}" for n in OF_A_LEARNER_IN_A_RUN)])
+@pytest.mark.parametrize("name", ["users_user", *OF_A_LEARNER_IN_A_RUN])
 def test_a_row_is_found_by_the_certificate_of_its_learner_and_run(admin_client, anna, name):
     run = CourseRunFactory.create()
     # Another run of the same learner, and another learner of the same run.
@@ -247,7 +251,7 @@ def test_a_row_is_found_by_the_certificate_of_its_learner_and_run(admin_client, 
     if name == "users_user":
         row = anna
     else:
-        factory, user_path, run_path = OF_A_LEARNER_IN_A_RUN[name.removeprefix("courses_")]
+        factory, user_path, run_path = OF_A_LEARNER_IN_A_RUN[name]
         row, *_ = [factory.create(**{user_path: user, run_path: its}) for user, its in seats]
     if name == "openedx_certificates_courseruncertificatedeletion":
         certificate = row.certificate_uuid
@@ -296,16 +300,16 @@ def test_nothing_of_a_search_is_logged(admin_client, anna, caplog):
 
 
 @pytest.mark.parametrize("search", ["6.00x", "6.00X algorithms", "course-v1:MITx+6.00x"])
-@pytest.mark.parametrize("name", ["course", "courserun"])
+@pytest.mark.parametrize("name", ["courses_course", "courses_courserun"])
 def test_a_course_is_found_by_any_part_of_its_id_and_title(admin_client, name, search):
     run = CourseRunFactory.create(
         course__readable_id="course-v1:MITx+6.00x", course__title="Introduction to Algorithms"
     )
     CourseRunFactory.create()
 
-    response = admin_client.get(changelist(f"courses_{name}"), {"q": search})
+    response = admin_client.get(changelist(name), {"q": search})
 
-    expected = run if name == "courserun" else run.course
+    expected = run if name == "courses_courserun" else run.course
     assert list(response.context["cl"].result_list) == [expected]
 
 

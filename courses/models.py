@@ -59,7 +59,7 @@ class CourseRun(TimestampedModel):
     variant = models.CharField(
         max_length=20,
         blank=True,
-        default="",
+        db_default="",
         help_text="What the run is a variant in, such as language; empty if it is none.",
     )
 

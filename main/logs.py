@@ -23,7 +23,14 @@ LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 FRAMES_MAX: Final = 40
 CHAIN_MAX: Final = 5
 # Whose lines an operator may want to see more of; they hold ids alone, at every level.
-OUR_OWN: Final = ("courses", "django_structlog", "main", "openedx", "users")
+OUR_OWN: Final = (
+    "courses",
+    "django_structlog",
+    "main",
+    "openedx",
+    "openedx_certificates",
+    "users",
+)
 
 Event = dict[str, Any]
 

@@ -10,7 +10,6 @@ from django.test import Client
 from django.utils import timezone
 
 from courses.api import generate_course_run_certificates
-from courses.factories import CourseRunCertificateFactory
 from courses.models import CourseRun, CourseRunCertificate
 from courses.tasks import generate_course_certificates
 from openedx_certificates.api import (
@@ -24,7 +23,8 @@ from openedx_certificates.api import (
 from openedx_certificates.clock import database_now
 from openedx_certificates.held.queue import claim
 from openedx_certificates.held.replays import Left
-from openedx_certificates.models import CertificateRequest, CourseRunSweep, OpenEdxPause
+from openedx_certificates.models import CertificateRequest, CourseRunSweep, OpenEdxPause, ZeroNote
+from openedx_certificates.settings import app_settings
 from openedx_certificates.sweeps.leases import claim_sweep
 from openedx_certificates.testing.factories import (
     CertificateRequestFactory,
@@ -36,6 +36,7 @@ from openedx_certificates.testing.scenes import (
     ZERO,
     Clock,
     Enrolls,
+    certify,
     has_certificate,
     request_of,
 )
@@ -90,7 +91,7 @@ class TestWrongClock:
 
         request.refresh_from_db()
         assert request.lease == lease
-        length = timedelta(seconds=settings.OPENEDX_CERTIFICATES_REQUEST_LEASE)
+        length = timedelta(seconds=app_settings.REQUEST_LEASE)
         assert before <= request.leased_until - length <= database_now()
 
     def test_it_takes_nothing_from_one_that_is_at_work(
@@ -209,7 +210,7 @@ class TestTimeInTheFuture:
         assert request_certificate(dana, run) is CertificateOutcome.CREATED
 
     def test_a_lease_of_twice_the_length_is_still_its_holders(self, clock: Clock, settings):
-        longest = timedelta(seconds=2 * settings.OPENEDX_CERTIFICATES_REQUEST_LEASE)
+        longest = timedelta(seconds=2 * app_settings.REQUEST_LEASE)
         CertificateRequestFactory.create(lease=uuid.uuid4(), leased_until=timezone.now() + longest)
 
         assert claim(CertificateRequest.objects.all()) is None
@@ -318,12 +319,10 @@ class TestTimeInTheFuture:
         self, run: CourseRun, enrolled: Enrolls, openedx: SimulatedOpenEdx, clock: Clock
     ):
         dana = enrolled(run, **ZERO)
-        CourseRunCertificateFactory.create(
-            user=dana, course_run=run, zero_reported_on=timezone.now() + FAR
-        )
+        certify(dana, run, zero_reported_on=timezone.now() + FAR)
 
         generate_course_run_certificates(course_run=run)
-        assert CourseRunCertificate.objects.get().zero_reported_on == timezone.now()
+        assert ZeroNote.objects.get().reported_on == timezone.now()
         clock.shift(20 * HOUR)
         generate_course_run_certificates(course_run=run)
 
@@ -333,13 +332,11 @@ class TestTimeInTheFuture:
         self, run: CourseRun, enrolled: Enrolls
     ):
         dana = enrolled(run, **PASSED)
-        CourseRunCertificateFactory.create(
-            user=dana, course_run=run, zero_reported_on=timezone.now() + FAR
-        )
+        certify(dana, run, zero_reported_on=timezone.now() + FAR)
 
         generate_course_run_certificates(course_run=run)
 
-        assert CourseRunCertificate.objects.get().zero_reported_on is None
+        assert not ZeroNote.objects.exists()
 
     def test_the_sweep_that_is_longest_ago_comes_first_all_the_same(
         self, run: CourseRun, enrolled: Enrolls, openedx: SimulatedOpenEdx

@@ -16,6 +16,11 @@ LEAST_GRADE, MOST_GRADE = 0.0, 2.0
 ZERO_GRADE_CONFIRMATION = timedelta(hours=20)
 
 
+def is_grade(percent: float) -> bool:
+    """Return whether the number can be a grade; NaN and the infinities can't (the contract, section 4)."""
+    return LEAST_GRADE <= percent <= MOST_GRADE
+
+
 class GradeOutcome(StrEnum):
     """What became of a grade that Open edX reported."""
 
@@ -231,7 +236,7 @@ def _judge_certificate(
     """A grade of 0.0 deletes the certificate, due or not. A revoked one stays as it is."""
     takes_away = grade == NO_CERTIFICATE_GRADE
     # The old path stored grades that can be none, such as NaN: they earn nothing.
-    passed = passed and LEAST_GRADE <= grade <= MOST_GRADE
+    passed = passed and is_grade(grade)
     if standing.certificate is not None:
         if takes_away and not standing.certificate.is_revoked:
             return CertificateOutcome.DELETED

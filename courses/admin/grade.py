@@ -103,8 +103,8 @@ class CourseRunGradeAdmin(CertificateColumns, LearnerRunAdmin):
             acting_user=request.user,
         )
         is_due = are_certificates_due(stored.course_run, database_now())
-        decision = apply_grade(stored, is_due=is_due)
-        messages.info(request, WHAT_CAME_OF_IT[decision.outcome])
+        outcome = apply_grade(stored, is_due=is_due).verdict.certificate
+        messages.info(request, WHAT_CAME_OF_IT[outcome])
         obj.pk = stored.pk
         obj.refresh_from_db()
 

@@ -21,14 +21,14 @@ DAY = timedelta(days=1)
 
 
 def listed(client: Client, list_of: str, **query: str) -> list[object]:
-    response = client.get(reverse(f"admin:courses_{list_of}_changelist"), query)
+    response = client.get(reverse(f"admin:{list_of}_changelist"), query)
     assert response.status_code == 200
     return list(response.context["cl"].result_list)
 
 
 def chosen(client: Client, list_of: str, title: str, **query: str) -> list[str]:
     """Return what the filter shows as chosen."""
-    response = client.get(reverse(f"admin:courses_{list_of}_changelist"), query)
+    response = client.get(reverse(f"admin:{list_of}_changelist"), query)
     changelist = response.context["cl"]
     (spec,) = (spec for spec in changelist.filter_specs if spec.title == title)
     return [str(choice["display"]) for choice in spec.choices(changelist) if choice["selected"]]
@@ -60,14 +60,20 @@ class TestRequests:
             CertificateRequestFactory.create(status=other, settled_on=noon)
         CertificateRequestFactory.create(reason=reason)
 
-        assert listed(admin_client, "certificaterequest", state=state) == [wanted]
+        assert listed(admin_client, "openedx_certificates_certificaterequest", state=state) == [
+            wanted
+        ]
 
     def test_what_is_open_is_a_state(self, admin_client: Client, noon: datetime):
         waiting = CertificateRequestFactory.create(reason="grade_not_passed")
         CertificateRequestFactory.create(status="failed", settled_on=noon)
 
-        assert listed(admin_client, "certificaterequest", state="open") == [waiting]
-        assert chosen(admin_client, "certificaterequest", "state", state="open") == ["open"]
+        assert listed(admin_client, "openedx_certificates_certificaterequest", state="open") == [
+            waiting
+        ]
+        assert chosen(
+            admin_client, "openedx_certificates_certificaterequest", "state", state="open"
+        ) == ["open"]
 
     @pytest.mark.parametrize(
         ("work", "expected"),
@@ -95,7 +101,7 @@ class TestRequests:
             CertificateRequestFactory.create(**fields).pk: name for name, fields in made.items()
         }
 
-        found = listed(admin_client, "certificaterequest", work=work)
+        found = listed(admin_client, "openedx_certificates_certificaterequest", work=work)
 
         assert {names[request.pk] for request in found} == expected
 
@@ -114,10 +120,12 @@ class TestLately:
             "settled_on__lt": "2026-03-02T12:00Z",
         }
 
-        assert set(listed(admin_client, "certificaterequest", **hour)) == set(made[:2])
-        assert chosen(admin_client, "certificaterequest", "settled on", **hour) == [
-            "From 2026-03-02 11:00 to before 2026-03-02 12:00 UTC"
-        ]
+        assert set(listed(admin_client, "openedx_certificates_certificaterequest", **hour)) == set(
+            made[:2]
+        )
+        assert chosen(
+            admin_client, "openedx_certificates_certificaterequest", "settled on", **hour
+        ) == ["From 2026-03-02 11:00 to before 2026-03-02 12:00 UTC"]
 
     def test_the_last_day_is_a_click(self, admin_client: Client, noon: datetime):
         new = CourseRunCertificateFactory.create()
@@ -174,7 +182,7 @@ class TestSweeps:
         }
         names = {CourseRunSweepFactory.create(**fields).pk: name for name, fields in made.items()}
 
-        found = listed(admin_client, "courserunsweep", **query)
+        found = listed(admin_client, "openedx_certificates_courserunsweep", **query)
 
         assert {names[sweep.pk] for sweep in found} == expected
 
@@ -188,5 +196,5 @@ class TestRuns:
             CourseRunFactory.create(certificate_available_date=long_over),
         ]
 
-        assert set(listed(admin_client, "courserun", swept="yes")) == set(swept)
-        assert set(listed(admin_client, "courserun", swept="no")) == set(not_swept)
+        assert set(listed(admin_client, "courses_courserun", swept="yes")) == set(swept)
+        assert set(listed(admin_client, "courses_courserun", swept="no")) == set(not_swept)

@@ -66,7 +66,7 @@ class CertificateRequestAdmin(ReadOnlyMixin, LearnerRunAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.today)
-        return [path("today/", view, name="courses_today"), *super().get_urls()]
+        return [path("today/", view, name="openedx_certificates_today"), *super().get_urls()]
 
     def today(self, request: HttpRequest) -> HttpResponse:
         """Show "Certificates today" to whoever may see requests."""

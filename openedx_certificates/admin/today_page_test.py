@@ -40,7 +40,9 @@ def show(look_at: Callable[..., Any], client: Client, admin_user: User) -> Shows
     cookie = client.cookies["sessionid"].value
 
     def look(steps: Callable[[Page], Any], **window: Any) -> Any:
-        return look_at(reverse("admin:courses_today"), steps, session_cookie=cookie, **window)
+        return look_at(
+            reverse("admin:openedx_certificates_today"), steps, session_cookie=cookie, **window
+        )
 
     return look
 

@@ -48,7 +48,7 @@ def now(clock: Clock) -> datetime:
 
 
 def page(client: Client) -> Any:
-    response = client.get(reverse("admin:courses_today"))
+    response = client.get(reverse("admin:openedx_certificates_today"))
     assert response.status_code == 200
     return response
 
@@ -140,7 +140,7 @@ class TestWhoSeesIt:
     def test_an_administrator_finds_it_in_the_index(self, admin_client: Client):
         index = admin_client.get(reverse("admin:index")).content.decode()
 
-        assert f'href="{reverse("admin:courses_today")}"' in index
+        assert f'href="{reverse("admin:openedx_certificates_today")}"' in index
 
     @pytest.mark.parametrize("others", [[], ["courserunsweep", "courseruncertificate"]])
     def test_without_the_permission_it_is_neither_shown_nor_linked(
@@ -151,13 +151,13 @@ class TestWhoSeesIt:
 
         index = client.get(reverse("admin:index")).content.decode()
 
-        assert reverse("admin:courses_today") not in index
-        assert client.get(reverse("admin:courses_today")).status_code == 403
+        assert reverse("admin:openedx_certificates_today") not in index
+        assert client.get(reverse("admin:openedx_certificates_today")).status_code == 403
 
     def test_who_is_no_staff_has_to_log_in(self, client: Client, user: User):
         client.force_login(user)
 
-        response = client.get(reverse("admin:courses_today"))
+        response = client.get(reverse("admin:openedx_certificates_today"))
 
         assert response.status_code == 302
         assert response["Location"].startswith(reverse("admin:login"))
@@ -173,7 +173,10 @@ class TestWhoSeesIt:
         linked = {name for name, number in numbers(client).items() if number.link}
         assert linked == {"Open requests", "Oldest open request", "Failing", "Due now", "Overdue"}
         assert all(run["link"] is None for run in found.context["failing_runs"])
-        assert reverse("admin:courses_today") in client.get(reverse("admin:index")).content.decode()
+        assert (
+            reverse("admin:openedx_certificates_today")
+            in client.get(reverse("admin:index")).content.decode()
+        )
         for number in numbers(client).values():
             if number.link:
                 assert client.get(number.link).status_code == 200

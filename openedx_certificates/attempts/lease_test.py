@@ -12,6 +12,7 @@ from courses.factories import CourseRunFactory
 from courses.models import CourseRun, CourseRunCertificate
 from openedx_certificates.api import CertificateOutcome, process_requests, request_certificate
 from openedx_certificates.models import CertificateRequest
+from openedx_certificates.settings import app_settings
 from openedx_certificates.testing.factories import CertificateRequestFactory
 from openedx_certificates.testing.scenes import (
     FAILED,
@@ -98,7 +99,7 @@ class TestTheLease:
         self, dana: User, run: CourseRun, openedx: SimulatedOpenEdx, clock: Clock, settings
     ):
         now = timezone.now()
-        lease = timedelta(seconds=settings.OPENEDX_CERTIFICATES_REQUEST_LEASE)
+        lease = timedelta(seconds=app_settings.REQUEST_LEASE)
         CertificateRequest.objects.update(lease=uuid4(), leased_until=now + lease, attempts=1)
         clock.move_to(now + lease - timedelta(seconds=1))
         assert process_requests().taken_up == 0

@@ -10,6 +10,7 @@ from courses.models import CourseRun, CourseRunCertificate
 from openedx_certificates.api import process_requests, reopen, request_certificate
 from openedx_certificates.held.pause import claim_probe, get_pause, note_outage
 from openedx_certificates.models import CertificateRequest
+from openedx_certificates.settings import app_settings
 from openedx_certificates.testing.factories import CertificateRequestFactory, OpenEdxPauseFactory
 from openedx_certificates.testing.scenes import FAILED, Clock, Enrolls, request_of
 from openedx_certificates.wire.exceptions import OpenEdxThrottled, OpenEdxUnreachable
@@ -224,7 +225,7 @@ class TestTheProbe:
 
         process_requests()
         assert openedx.requests == []
-        clock.shift(timedelta(seconds=settings.OPENEDX_CERTIFICATES_REQUEST_LEASE) + MOMENT)
+        clock.shift(timedelta(seconds=app_settings.REQUEST_LEASE) + MOMENT)
         process_requests()
 
         assert statuses(outage, run) == {"created"}

@@ -19,6 +19,7 @@ from openedx_certificates.testing.scenes import (
     ZERO,
     Enrolls,
     at_once,
+    certify,
     has_certificate,
     in_thread,
     request_of,
@@ -212,9 +213,7 @@ def test_a_certificate_that_comes_while_pages_say_0_settles_the_request_and_stay
     with ThreadPoolExecutor(1) as executor:
         one_pass = executor.submit(in_thread(process_requests))
         openedx.wait_for_requests(1)
-        CourseRunCertificateFactory.create(
-            user=learners[0], course_run=run, zero_reported_on=timezone.now() - timedelta(days=1)
-        )
+        certify(learners[0], run, zero_reported_on=timezone.now() - timedelta(days=1))
         openedx.clear_fault()
         summary = one_pass.result()
 

@@ -16,6 +16,7 @@ from openedx_certificates.held.outcomes import postpone_failed
 from openedx_certificates.held.queue import accept_request, claim, get_leased, renew
 from openedx_certificates.held.replays import Left
 from openedx_certificates.models import CertificateRequest
+from openedx_certificates.settings import app_settings
 from openedx_certificates.testing.factories import CertificateRequestFactory
 from openedx_certificates.testing.scenes import Clock, Enrolls, in_thread, request_of
 from tools.simulator import SimulatedOpenEdx
@@ -306,9 +307,9 @@ class TestClaimed:
         CertificateRequestFactory.create(user=dana, course_run=run)
         lease = claim(CertificateRequest.objects.all())
 
-        clock.shift(timedelta(seconds=settings.OPENEDX_CERTIFICATES_REQUEST_LEASE - 1))
+        clock.shift(timedelta(seconds=app_settings.REQUEST_LEASE - 1))
         renew(lease)
-        clock.shift(timedelta(seconds=settings.OPENEDX_CERTIFICATES_REQUEST_LEASE - 1))
+        clock.shift(timedelta(seconds=app_settings.REQUEST_LEASE - 1))
 
         assert claim(CertificateRequest.objects.all()) is None
         clock.shift(timedelta(seconds=2))

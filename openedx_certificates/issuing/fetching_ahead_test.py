@@ -120,7 +120,7 @@ class TestSigningOn:
 
     @pytest.fixture(autouse=True)
     def often(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("openedx.api.ALIVE_SECONDS", 0.05)
+        monkeypatch.setattr("openedx_certificates.issuing.fetching.ALIVE_SECONDS", 0.05)
 
     def test_it_is_called_again_and_again_in_the_callers_thread_until_the_page_is_there(
         self, openedx: SimulatedOpenEdx
@@ -185,7 +185,7 @@ class TestTheDatabaseMeanwhile:
     def test_the_connection_is_given_back_while_a_page_is_waited_for(
         self, openedx: SimulatedOpenEdx, monkeypatch: pytest.MonkeyPatch
     ):
-        monkeypatch.setattr("openedx.api.ALIVE_SECONDS", 0.05)
+        monkeypatch.setattr("openedx_certificates.issuing.fetching.ALIVE_SECONDS", 0.05)
         openedx.set_fault(Fault("hang", page=2))
         held = []
 

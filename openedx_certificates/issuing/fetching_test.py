@@ -13,7 +13,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 
 from openedx.api import get_edx_grades_with_users
 from openedx.factories import OpenEdxUserFactory
-from openedx_certificates.issuing.fetching import GradePage, fetch_grade_pages
+from openedx_certificates.issuing.fetching import GradePage, fetch_grade, fetch_grade_pages
 from openedx_certificates.waiting.patience import patience_of
 from openedx_certificates.wire.exceptions import (
     NoEdxUsername,
@@ -239,7 +239,7 @@ class TestUsernamesInAnotherCase:
 
         assert [user_id for _, user_id in page.graded] == [anna.pk]
         with pytest.raises(UnusableGrade, match="may be another account's"):
-            list(fetch_grade_pages(RUN, other))
+            fetch_grade(RUN, other)
 
     def test_two_accounts_none_of_them_exact_cannot_be_told_apart(self, openedx: SimulatedOpenEdx):
         openedx.enroll(RUN.courseware_id, "anna", passed=True, percent=0.9)
@@ -250,7 +250,7 @@ class TestUsernamesInAnotherCase:
         assert list(fetch_grade_pages(RUN)) == [GradePage([], [], strangers=1)]
         for user in accounts:
             with pytest.raises(UnusableGrade, match="may be another account's"):
-                list(fetch_grade_pages(RUN, user))
+                fetch_grade(RUN, user)
 
     def test_a_refused_grade_comes_with_its_user(self, openedx: SimulatedOpenEdx):
         openedx.enroll(RUN.courseware_id, "anna", passed=True, percent=2.5)
@@ -273,14 +273,6 @@ class TestOneLearner:
         assert user is alice
         (request,) = openedx.requests
         assert request.query == {"username": "alice"}
-
-    def test_the_page_of_one_has_nobody_else(self, openedx: SimulatedOpenEdx):
-        alice = enroll(openedx, "alice")
-
-        (page,) = fetch_grade_pages(RUN, alice)
-
-        assert [user_id for _, user_id in page.graded] == [alice.pk]
-        assert (page.refused, page.strangers) == ([], 0)
 
     @pytest.mark.parametrize("edx_username", ["a&username=b", "a.b-c_d@e+f", "b#c", "b%2F"])
     def test_a_name_is_asked_for_exactly(self, openedx: SimulatedOpenEdx, edx_username: str):
@@ -354,13 +346,13 @@ class TestTheDatabaseMeanwhile:
         cast = [enroll(openedx, f"learner-{number}") for number in range(12)]
         openedx.set_fault("hang")
 
-        with asking_aside(lambda user: list(fetch_grade_pages(RUN, user)), cast) as answers:
+        with asking_aside(lambda user: fetch_grade(RUN, user), cast) as answers:
             openedx.wait_for_requests(len(cast))
 
             assert take_all_connections() < len(cast)
             openedx.clear_fault()
 
-            assert [page.graded[0][1] for (page,) in answers] == [user.pk for user in cast]
+            assert [grade.username for grade in answers] == [user.edx_username for user in cast]
 
     def test_a_sweep_waits_for_each_page_without_a_connection(self, openedx: SimulatedOpenEdx):
         cast = [enroll(openedx, edx_username) for edx_username in ("alice", "bob", "carol")]

@@ -12,6 +12,7 @@ from openedx_certificates.rules import (
     ReportedGrade,
     Standing,
     Verdict,
+    is_grade,
     judge_grade,
 )
 
@@ -31,8 +32,10 @@ def ensure_course_run_grade(
     exists is held back until it is confirmed (see `judge_grade`); the grade returned is then the
     one that was there, None where there was none.
 
-    Raises IntegrityError for a percent that a constraint of the host refuses.
+    Raises ValueError for a percent that can be no grade.
     """
+
+    _refuse_unless_grade(edx_grade.percent)
 
     def judge(_user: int, standing: Standing) -> Verdict:
         return judge_grade(standing, edx_grade, should_update=should_update)
@@ -68,8 +71,9 @@ def override_user_grade(
         should_force_pass: whether the learner passes with it.
         acting_user: the administrator, where known.
 
-    Raises the model's DoesNotExist for an unknown run, IntegrityError for a grade that a constraint of the host refuses.
+    Raises the model's DoesNotExist for an unknown run, ValueError for a number that can be no grade.
     """
+    _refuse_unless_grade(override_grade)
     course_run = host.course_runs().get(courseware_id=courseware_id)
     grade, created = host.grades().get_or_create(
         user=user,
@@ -93,3 +97,8 @@ def override_user_grade(
         host.record_grade_changes([(grade, before)], acting_user=acting_user)
     log.info("grade overridden", extra={"user_id": user.pk, "course_id": courseware_id})
     return grade
+
+
+def _refuse_unless_grade(percent: float) -> None:
+    if not is_grade(percent):
+        raise ValueError("a grade goes from 0.0 to 2.0")

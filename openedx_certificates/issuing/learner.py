@@ -1,14 +1,11 @@
 """One learner in one run: fetch the grade, judge it, write what is decided, settle what waited for it."""
 
-import logging
-
 from openedx_certificates import host
 from openedx_certificates.held.outcomes import settle_certified
 from openedx_certificates.issuing.fetching import fetch_grade
 from openedx_certificates.issuing.writing import carry_out
 from openedx_certificates.rules import Standing, Terms, Verdict, judge_report
-
-log = logging.getLogger(__name__)
+from openedx_certificates.wire.grades import EdxGrade
 
 
 def issue_certificate(
@@ -29,11 +26,26 @@ def issue_certificate(
     """
     # The question comes first: no transaction is open while it is waited for.
     reported = fetch_grade(course_run, user, patient=patient)
-    terms = Terms(is_due=is_due)
+    return issue_for_grade(user.pk, course_run, reported, Terms(is_due=is_due))
+
+
+def issue_for_grade(
+    user_id: int, course_run: host.CourseRun, reported: EdxGrade, terms: Terms
+) -> Verdict:
+    """Do what `issue_certificate` does, for a grade in hand.
+
+    Args:
+        user_id: the learner's key.
+        course_run: the run.
+        reported: what Open edX reports.
+        terms: what the caller may have done.
+
+    Raises CertificateNotSaved, and Django's database errors.
+    """
 
     def judge(_user: int, standing: Standing) -> Verdict:
         return judge_report(standing, reported, terms)
 
-    verdict = carry_out(course_run, [user.pk], judge)[user.pk].verdict
-    settle_certified(course_run, {user.pk: verdict.certificate})
+    verdict = carry_out(course_run, [user_id], judge)[user_id].verdict
+    settle_certified(course_run, {user_id: verdict.certificate})
     return verdict

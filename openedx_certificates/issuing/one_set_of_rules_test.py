@@ -11,16 +11,18 @@ from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
 from courses.factories import (
-    CourseRunCertificateFactory,
     CourseRunEnrollmentFactory,
     CourseRunFactory,
     CourseRunGradeFactory,
 )
 from courses.models import CourseRun, CourseRunCertificate, CourseRunGrade, CourseRunGradeAudit
 from openedx_certificates.issuing.fetching import GradePage
-from openedx_certificates.issuing.pages import LearnerResult, apply_page
-from openedx_certificates.models import CertificateRequest, CourseRunCertificateDeletion
+from openedx_certificates.issuing.learner import issue_for_grade
+from openedx_certificates.issuing.pages import apply_page, settle_kept
+from openedx_certificates.models import CertificateRequest, CourseRunCertificateDeletion, ZeroNote
+from openedx_certificates.rules import Terms
 from openedx_certificates.testing.factories import CertificateRequestFactory
+from openedx_certificates.testing.scenes import certify
 from openedx_certificates.wire.grades import EdxGrade
 from users.factories import UserFactory
 from users.models import User
@@ -58,9 +60,9 @@ def put(standing: dict[str, Any], learner: User, run: CourseRun) -> None:
         CourseRunGradeFactory.create(user=learner, course_run=run, **standing["grade"])
     if standing["certificate"]:
         reported = standing["certificate"]["zero_reported"]
-        CourseRunCertificateFactory.create(
-            user=learner,
-            course_run=run,
+        certify(
+            learner,
+            run,
             is_revoked=standing["certificate"]["is_revoked"],
             zero_reported_on=reported and timezone.now() - reported,
         )
@@ -89,7 +91,11 @@ def rows_of(run: CourseRun) -> list[object]:
             for audit in audits
         ),
         sorted(
-            (certificate.user_id, certificate.is_revoked, certificate.zero_reported_on is None)
+            (
+                certificate.user_id,
+                certificate.is_revoked,
+                ZeroNote.objects.filter(certificate_uuid=certificate.uuid).exists(),
+            )
             for certificate in certificates
         ),
         sorted(
@@ -98,10 +104,6 @@ def rows_of(run: CourseRun) -> list[object]:
         ),
         sorted(CertificateRequest.objects.filter(course_run=run).values_list("user", "status")),
     ]
-
-
-def told(results: list[LearnerResult]) -> list[tuple[object, ...]]:
-    return sorted((result.user, result.grade, result.certificate) for result in results)
 
 
 class OneSetOfRules(TestCase):
@@ -132,14 +134,14 @@ class OneSetOfRules(TestCase):
             is_due=is_due,
             may_delete=may_delete,
         )
-        of_each = []
-        for user, standing in pairs:
-            of_each += apply_page(
-                GradePage([(report(standing, alone), user.pk)], [], is_of_one_learner=True),
-                alone,
-                is_due=is_due,
-                may_delete=may_delete,
-            )
+        settle_kept(together, of_the_page)
+        terms = Terms(is_due=is_due, may_delete=may_delete)
+        of_each = {
+            user.pk: issue_for_grade(user.pk, alone, report(standing, alone), terms)
+            for user, standing in pairs
+        }
 
-        assert told(of_the_page) == told(of_each)
+        assert {result.user: (result.grade, result.certificate) for result in of_the_page} == {
+            user: (verdict.grade, verdict.certificate) for user, verdict in of_each.items()
+        }
         assert rows_of(together) == rows_of(alone)

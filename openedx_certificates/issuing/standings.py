@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.db import connection
@@ -68,6 +68,8 @@ class LockedStanding:
     certificate: host.Certificate | None = None
     has_paid: bool = False
     zero_reported_for: timedelta | None = None
+    #: The moment by the database's clock, if the learner has paid.
+    read_on: datetime | None = None
 
 
 def look_at_standings(
@@ -125,6 +127,6 @@ def lock_standings(course_run: host.CourseRun, users: Collection[int]) -> dict[i
         # before it.
         enrollments = host.paid_enrollments().filter(run=course_run, user__in=without)
         locked = enrollments.select_for_update(of=("self",), no_key=True).order_by("user_id")
-        for user in locked.values_list("user_id", flat=True):
-            standings[user].has_paid = True
+        for user, now in locked.values_list("user_id", Now()):
+            standings[user].has_paid, standings[user].read_on = True, now
     return standings

@@ -4,6 +4,7 @@ import logging
 import traceback
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 
 from django.db import Error as DatabaseFailure
@@ -15,7 +16,7 @@ from openedx_certificates import host
 from openedx_certificates.clock import database_now
 from openedx_certificates.held.payments import find_late_payments
 from openedx_certificates.issuing.bulk import insert_grades, update_grades
-from openedx_certificates.issuing.standings import lock_standings, look_at_standings
+from openedx_certificates.issuing.standings import LockedStanding, lock_standings, look_at_standings
 from openedx_certificates.models import CourseRunCertificateDeletion, ZeroNote
 from openedx_certificates.rules import (
     CertificateOutcome,
@@ -98,7 +99,7 @@ def carry_out(
                     user: Result(judge(user, standing), standing.grade, standing.certificate)
                     for user, standing in standings.items()
                 }
-                written = _write(course_run, judged)
+                written = _write(course_run, judged, standings)
         except IntegrityError:
             # Another process has created one of the certificates since we looked. If the values
             # themselves are refused, the same error comes again.
@@ -116,7 +117,11 @@ def carry_out(
     return done
 
 
-def _write(course_run: host.CourseRun, judged: Mapping[int, Result]) -> dict[int, Result]:
+def _write(
+    course_run: host.CourseRun,
+    judged: Mapping[int, Result],
+    standings: Mapping[int, LockedStanding],
+) -> dict[int, Result]:
     """Write what was judged, and return how it is then.
 
     Learners whose grade a simultaneous transaction has stored are left out.
@@ -128,11 +133,11 @@ def _write(course_run: host.CourseRun, judged: Mapping[int, Result]) -> dict[int
     certificates |= dict.fromkeys(_delete_certificates(course_run, judged, grades))
     certificates |= _create_certificates(
         course_run,
-        [
-            user
+        {
+            user: standings[user].read_on or database_now()
             for user, result in judged.items()
             if result.verdict.certificate is CertificateOutcome.CREATED
-        ],
+        },
     )
     return {
         user: Result(result.verdict, grades[user], certificates[user])
@@ -221,14 +226,11 @@ def _delete_certificates(
 
 
 def _create_certificates(
-    course_run: host.CourseRun, users: Collection[int]
+    course_run: host.CourseRun, issue_dates: Mapping[int, datetime]
 ) -> dict[int, host.Certificate]:
     """Create the certificates by the host's model and its `save()`: much of the host hangs on that."""
-    if not users:
-        return {}
-    model, now = host.certificate_model(), database_now()
-    created = {}
-    for user in users:
+    model, created = host.certificate_model(), {}
+    for user, now in issue_dates.items():
         certificate: host.Certificate = model(user_id=user, course_run=course_run, issue_date=now)
         try:
             certificate.save(force_insert=True)

@@ -8,11 +8,11 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from courses.api import generate_course_run_certificates
-from courses.factories import CourseRunCertificateFactory, CourseRunFactory, CourseRunGradeFactory
+from courses.factories import CourseRunFactory, CourseRunGradeFactory
 from courses.models import CourseRun, CourseRunCertificate, CourseRunGrade
 from openedx_certificates.models import CourseRunCertificateDeletion
 from openedx_certificates.testing.factories import CertificateRequestFactory
-from openedx_certificates.testing.scenes import PASSED, ZERO, Enrolls
+from openedx_certificates.testing.scenes import PASSED, ZERO, Enrolls, certify
 from tools.simulator import Fault, SimulatedOpenEdx
 from users.models import User
 
@@ -32,10 +32,8 @@ def certified(run: CourseRun, enrolled: Enrolls):
         learners = [enrolled(run, **grade) for _ in range(number)]
         for learner in learners:
             CourseRunGradeFactory.create(user=learner, course_run=run)
-            CourseRunCertificateFactory.create(
-                user=learner,
-                course_run=run,
-                zero_reported_on=timezone.now() - LONG_AGO if grade == ZERO else None,
+            certify(
+                learner, run, zero_reported_on=timezone.now() - LONG_AGO if grade == ZERO else None
             )
         return learners
 

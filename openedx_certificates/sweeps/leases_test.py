@@ -10,14 +10,21 @@ import pytest
 from django.utils import timezone
 
 from courses.api import generate_course_run_certificates
-from courses.factories import CourseRunCertificateFactory, CourseRunFactory
+from courses.factories import CourseRunFactory
 from courses.models import CourseRun, CourseRunCertificate
-from openedx import api
 from openedx_certificates.api import GenerationSummary, RunIsSwept
+from openedx_certificates.issuing import fetching
 from openedx_certificates.models import CourseRunSweep
 from openedx_certificates.sweeps.leases import SweepOvertaken, claim_sweep
 from openedx_certificates.testing.factories import CourseRunSweepFactory
-from openedx_certificates.testing.scenes import ZERO, Enrolls, at_once, has_certificate, in_thread
+from openedx_certificates.testing.scenes import (
+    ZERO,
+    Enrolls,
+    at_once,
+    certify,
+    has_certificate,
+    in_thread,
+)
 from tools.simulator import Fault, SimulatedOpenEdx
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -142,7 +149,7 @@ class TestOneRun:
         monkeypatch: pytest.MonkeyPatch,
     ):
         settings.OPENEDX_CERTIFICATES_SWEEP_LEASE = 0.4
-        monkeypatch.setattr(api, "ALIVE_SECONDS", 0.05)
+        monkeypatch.setattr(fetching, "ALIVE_SECONDS", 0.05)
         enrolled(run)
         openedx.set_fault(Fault("hang", count=1))
         sweep = sweep_aside(course_run=run)
@@ -190,11 +197,7 @@ class TestOneRun:
     ):
         learners = [enrolled(run, **ZERO) for _ in range(2)]
         for learner in learners:
-            CourseRunCertificateFactory.create(
-                user=learner,
-                course_run=run,
-                zero_reported_on=timezone.now() - timedelta(hours=21),
-            )
+            certify(learner, run, zero_reported_on=timezone.now() - timedelta(hours=21))
 
         def overtake(_summary: GenerationSummary) -> None:
             CourseRunSweep.objects.update(

@@ -12,6 +12,7 @@ from openedx_certificates.models import (
     CourseRunCertificateDeletion,
     CourseRunSweep,
     OpenEdxPause,
+    ZeroNote,
 )
 from users.factories import UserFactory
 
@@ -66,3 +67,13 @@ class CourseRunSweepFactory(DjangoModelFactory):
 
     class Meta:
         model = CourseRunSweep
+
+
+class ZeroNoteFactory(DjangoModelFactory):
+    """A 0.0 that Open edX has reported for a certificate just now."""
+
+    certificate_uuid = factory.Faker("uuid4", cast_to=None)
+    reported_on = factory.LazyFunction(timezone.now)
+
+    class Meta:
+        model = ZeroNote

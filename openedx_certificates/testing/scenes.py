@@ -22,6 +22,7 @@ from courses.factories import (
 )
 from courses.models import CourseRun, CourseRunCertificate
 from openedx_certificates.models import CertificateRequest
+from openedx_certificates.testing.factories import ZeroNoteFactory
 from tools.simulator import SimulatedOpenEdx
 from users.factories import UserFactory
 from users.models import User
@@ -112,6 +113,18 @@ def clock() -> Iterator[Clock]:
     """A clock that stands still from now on, and is moved by hand; the database's goes by it."""
     with travel(timezone.now()) as traveller:
         yield traveller
+
+
+def certify(
+    user: User, run: CourseRun, *, zero_reported_on: datetime | None, **fields: Any
+) -> CourseRunCertificate:
+    """Give the learner a certificate of the run, and note when a 0.0 was reported for it."""
+    certificate: CourseRunCertificate = CourseRunCertificateFactory.create(
+        user=user, course_run=run, **fields
+    )
+    if zero_reported_on is not None:
+        ZeroNoteFactory.create(certificate_uuid=certificate.uuid, reported_on=zero_reported_on)
+    return certificate
 
 
 def has_certificate(user: User, run: CourseRun) -> bool:

@@ -12,6 +12,7 @@ from django.utils import timezone
 from courses.factories import CourseRunCertificateFactory, CourseRunEnrollmentFactory
 from courses.models import CourseRun, CourseRunCertificate, CourseRunEnrollment
 from openedx_certificates.models import CertificateRequest
+from openedx_certificates.settings import app_settings
 from openedx_certificates.testing.factories import CertificateRequestFactory, OpenEdxPauseFactory
 from openedx_certificates.testing.scenes import travel
 from openedx_certificates.testing.webhooks import (
@@ -219,7 +220,7 @@ class TestDatabaseFails:
         assert response.status_code == 503
         assert CertificateRequest.objects.get().status == Status.OPEN
 
-        when_free = timezone.now() + timedelta(seconds=settings.OPENEDX_CERTIFICATES_REQUEST_LEASE)
+        when_free = timezone.now() + timedelta(seconds=app_settings.REQUEST_LEASE)
         with travel(when_free, tick=True):
             assert answered(tell(dana, run)) == {"certificate_status": "created"}
         assert CertificateRequest.objects.get().status == Status.CREATED
@@ -229,7 +230,7 @@ def test_an_error_of_ours_is_no_affair_of_the_senders(
     run: CourseRun, dana: User, openedx: SimulatedOpenEdx, tell: Tell, settings
 ):
     passes(openedx, run, dana)
-    patience = settings.OPENEDX_CERTIFICATES_TIMEOUT
+    patience = app_settings.TIMEOUT
     settings.OPENEDX_CERTIFICATES_TIMEOUT = "soon"
 
     deferred(tell(dana, run))

@@ -117,7 +117,9 @@ class TestCreated:
             response = tell(dana, run)
 
         assert answered(response) == {"certificate_status": "created"}
-        assert len(statements) <= 15, listed(statements)
+        # What the host's `save()` asks besides is its own.
+        own = [each for each in statements if '"cms_certificatepage"' not in each["sql"]]
+        assert len(own) <= 15, listed(statements)
 
 
 class TestExists:

@@ -129,7 +129,7 @@ class TestPlainHttp:
 
     @pytest.fixture(params=["", "/"], ids=["without the slash", "with the slash"])
     def address(self, request: pytest.FixtureRequest, webhook: str, settings: Any) -> str:
-        settings.SECURE_SSL_REDIRECT = True
+        settings.OPENEDX_CERTIFICATES_REQUIRE_HTTPS = settings.SECURE_SSL_REDIRECT = True
         return reverse(webhook).rstrip("/") + request.param
 
     @pytest.mark.parametrize("token", ["good", "wrong", None])
@@ -183,7 +183,7 @@ class TestPlainHttp:
     def test_every_other_page_is_sent_to_https_as_ever(
         self, path: str, client: Client, settings: Any
     ):
-        settings.SECURE_SSL_REDIRECT = True
+        settings.OPENEDX_CERTIFICATES_REQUIRE_HTTPS = settings.SECURE_SSL_REDIRECT = True
 
         response = client.post(path)
 

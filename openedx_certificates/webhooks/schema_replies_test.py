@@ -90,7 +90,7 @@ class Stage:
             return self.send(authorization="Bearer unknown")
 
     def send_by_plain_http(self) -> Any:
-        self.settings.SECURE_SSL_REDIRECT = True
+        self.settings.OPENEDX_CERTIFICATES_REQUIRE_HTTPS = self.settings.SECURE_SSL_REDIRECT = True
         return self.send()
 
     def send_with_the_database_failing(self) -> Any:
