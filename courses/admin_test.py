@@ -13,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from courses.factories import (
+    CertificateSyncFactory,
     CourseFactory,
     CourseRunCertificateFactory,
     CourseRunEnrollmentAuditFactory,
@@ -27,6 +28,7 @@ from openedx_certificates.testing.factories import (
     CourseRunCertificateDeletionFactory,
     CourseRunSweepFactory,
     OpenEdxPauseFactory,
+    ZeroNoteFactory,
 )
 from users.factories import UserFactory
 from users.models import User
@@ -61,6 +63,8 @@ FACTORIES = {
     "courses_courserun": CourseRunFactory,
     "openedx_certificates_courserunsweep": CourseRunSweepFactory,
     "openedx_certificates_openedxpause": OpenEdxPauseFactory,
+    "openedx_certificates_zeronote": ZeroNoteFactory,
+    "courses_certificatesync": CertificateSyncFactory,
     **{name: factory for name, (factory, *_) in OF_A_LEARNER_IN_A_RUN.items()},
 }
 READ_ONLY = [
@@ -71,6 +75,8 @@ READ_ONLY = [
     "openedx_certificates_certificaterequest",
     "openedx_certificates_openedxpause",
     "openedx_certificates_courserunsweep",
+    "openedx_certificates_zeronote",
+    "courses_certificatesync",
 ]
 # Their list never grows.
 OF_ONE_ROW = {"openedx_certificates_openedxpause"}
@@ -91,7 +97,7 @@ def queries_of(client: Client, url: str) -> int:
 def test_every_model_has_an_admin_that_is_tested_here():
     models = [
         model
-        for app in ("users", "openedx", "courses")
+        for app in ("users", "openedx", "courses", "openedx_certificates")
         for model in apps.get_app_config(app).get_models()
     ]
 

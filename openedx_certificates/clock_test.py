@@ -117,7 +117,7 @@ class TestWrongClock:
         assert has_certificate(dana, run)
         certificate = CourseRunCertificate.objects.get()
         assert client.get(certificate.link).status_code == 200
-        assert certificate.issue_date == certificate.created_on <= database_now()
+        assert database_now() - MINUTE < certificate.issue_date <= database_now()
 
     def test_a_certificate_that_the_model_makes_is_dated_by_the_database(
         self, run: CourseRun, off: timedelta, user

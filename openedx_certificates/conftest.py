@@ -6,3 +6,10 @@ from openedx_certificates.testing.scenes import (  # noqa: F401 - for pytest
     enrolled,
     run,
 )
+from openedx_certificates.testing.webhooks import (  # noqa: F401 - for pytest
+    dana,
+    knock,
+    make_token,
+    staff_token,
+    tell,
+)

@@ -40,6 +40,9 @@ INSERT INTO openedx_certificates_certificaterequest (user_id, course_run_id, sta
 SELECT id, {run}, CASE WHEN id % 100 = 0 THEN 'open' ELSE 'created' END,
        CASE WHEN id % 100 = 0 THEN NULL ELSE now() END, now(), now(), now(), now()
 FROM users_user;
+
+INSERT INTO openedx_certificates_zeronote (certificate_uuid, reported_on, created_on, updated_on)
+SELECT uuid, now(), now(), now() FROM courses_courseruncertificate;
 """
 
 

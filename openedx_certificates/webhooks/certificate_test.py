@@ -291,7 +291,9 @@ def test_the_log_tells_receipt_validation_and_outcome_by_ids_alone(
 
     knock(WEBHOOK, event_of(dana, run), token=staff_token)
 
-    told = [record for record in caplog.records if record.name == "openedx.views"]
+    told = [
+        record for record in caplog.records if record.name == "openedx_certificates.webhooks.views"
+    ]
     assert [record.getMessage() for record in told] == [
         "certificate webhook called",
         "certificate webhook validated",

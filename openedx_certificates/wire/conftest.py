@@ -1,10 +1,3 @@
-"""Fixtures of the webhooks' tests."""
+"""A run of the webhooks' tests: its certificates are not due yet, and an event does not wait."""
 
-from openedx_certificates.testing.webhooks import (  # noqa: F401 - for pytest
-    dana,
-    knock,
-    make_token,
-    run,
-    staff_token,
-    tell,
-)
+from openedx_certificates.testing.webhooks import run  # noqa: F401 - for pytest
