@@ -68,10 +68,12 @@ def test_every_look_up_of_a_webhook_is_an_index_scan(
         plan_of(query["sql"])
         for query in statements.captured_queries
         if query["sql"].lstrip().startswith(("SELECT", "INSERT", "UPDATE"))
+        # What the host's own `save()` asks is its own.
+        and "cms_certificatepage" not in query["sql"]
     ]
     assert len(plans) >= 20
     assert not [plan for plan in plans if SCANNED.search(plan)]
-    for index in ("users_user_email_lower_unique", "courses_certificaterequest_one_open"):
+    for index in ("users_user_email_lower_unique", "openedx_certificates_request_one_open"):
         assert any(index in plan for plan in plans), plans
 
 
