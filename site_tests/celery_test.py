@@ -15,6 +15,7 @@ from openedx_certificates.api import process_requests
 from openedx_certificates.models import CertificateRequest
 from site_tests.fixtures import send_by_beat
 from site_tests.processes import Programs, find_free_port, wait_until
+from tools.overriding import overriding
 from tools.simulator import SimulatedOpenEdx
 from users.models import User
 
@@ -177,7 +178,7 @@ def test_what_a_killed_worker_had_in_hand_is_free_when_its_lease_has_run_out(
     environment = {
         "CELERY_BROKER_URL": broker_url,
         "EDX_API_CLIENT_TIMEOUT": "2",
-        "CERTIFICATE_REQUEST_LEASE": "2.5",
+        **overriding(OPENEDX_CERTIFICATES_REQUEST_LEASE=2.5),
     }
     CertificateRequest.objects.create(user=dana, course_run=run)
     openedx.set_fault("hang")

@@ -25,6 +25,7 @@ from site_tests.crash_steps import (
 )
 from site_tests.fixtures import get_certified, is_all_settled, let_leases_run_out
 from site_tests.processes import WEBHOOK_PATH, Program, Programs, wait_until
+from tools.overriding import overriding
 from tools.simulator import SimulatedOpenEdx
 from users.factories import UserFactory
 from users.models import User
@@ -34,9 +35,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 TASK = "openedx_certificates.tasks.process_certificate_requests"
 # Nothing but SIGKILL ends a wait, "not passed" is believed at once, and no failure begins a pause.
 ENVIRONMENT = {
-    "OPENEDX_PAUSE_AFTER_FAILURES": "1000",
-    "CERTIFICATE_REQUEST_NOT_PASSED_DELAYS": "",
-    "DATABASE_LOCK_TIMEOUT": "60",
+    **overriding(
+        OPENEDX_CERTIFICATES_PAUSE_AFTER_FAILURES=1000, OPENEDX_CERTIFICATES_NOT_PASSED_DELAYS=[]
+    ),
     "EDX_API_CLIENT_TIMEOUT": "25",
 }
 IN_REQUEST: dict[str, str] = {}

@@ -22,6 +22,7 @@ from django.core.management import call_command
 from courses.factories import CourseRunEnrollmentFactory
 from courses.models import CourseRun, CourseRunCertificate, CourseRunEnrollment
 from openedx_certificates.models import CertificateRequest
+from tools.overriding import overriding
 from tools.simulator import Plugin, SimulatedOpenEdx
 from users.factories import UserFactory
 from users.models import User
@@ -373,7 +374,9 @@ def test_a_slow_open_edx_holds_up_nobody_else(
     assert CourseRunCertificate.all_objects.count() == 12
 
 
-@pytest.mark.parametrize("environment", [{**PATIENT, "CERTIFICATE_WEBHOOK_WAITING_MAX": "2"}])
+@pytest.mark.parametrize(
+    "environment", [{**PATIENT, **overriding(OPENEDX_CERTIFICATES_WEBHOOK_WAITING_MAX=2)}]
+)
 def test_who_finds_no_place_to_wait_is_deferred_at_once(
     site: Site, run: CourseRun, openedx: SimulatedOpenEdx
 ):

@@ -6,6 +6,7 @@ from courses.models import CourseRun
 from openedx_certificates.models import CertificateRequest
 from site_tests.fixtures import get_certified, is_all_settled
 from site_tests.processes import Programs, wait_until
+from tools.overriding import overriding
 from tools.simulator import SimulatedOpenEdx
 from users.models import User
 
@@ -33,7 +34,7 @@ def test_what_came_in_an_outage_is_settled_by_itself_when_it_is_over(
 def test_in_a_pause_nothing_is_asked_and_a_pass_over_all_settles_it(
     programs: Programs, learners: list[User], run: CourseRun, openedx: SimulatedOpenEdx
 ):
-    web = programs.start_web_server(OPENEDX_PAUSE_AFTER_FAILURES="2")
+    web = programs.start_web_server(**overriding(OPENEDX_CERTIFICATES_PAUSE_AFTER_FAILURES=2))
     openedx.set_fault("500")
 
     replies = [

@@ -203,8 +203,8 @@ class Programs:
                 [sys.executable, "-m", *command],
                 cwd=settings.BASE_DIR,
                 env={
-                    **self.environment,
                     "DJANGO_SETTINGS_MODULE": "main.settings",
+                    **self.environment,
                     **environment,
                 },
                 stdin=subprocess.DEVNULL,

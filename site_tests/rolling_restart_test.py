@@ -13,11 +13,11 @@ from itertools import cycle
 import pytest
 import requests
 from celery import Celery
-from openedx_certificates.testing.factories import CertificateRequestFactory
 
 from courses.factories import CourseRunEnrollmentFactory
 from courses.models import CourseRun
 from openedx_certificates.held.wakeup import TASK
+from openedx_certificates.testing.factories import CertificateRequestFactory
 from site_tests.fixtures import get_certified, is_all_settled
 from site_tests.processes import PATIENCE_SECONDS, Program, Programs, WebServer, wait_until
 from tools.simulator import Fault, SimulatedOpenEdx
@@ -38,7 +38,7 @@ SOME_ANSWERS = 60
 # machine it says so of one that has just ended.
 KILLED_AFTER_SECONDS = 28
 # Nothing but SIGTERM ends anything.
-ENVIRONMENT = {"EDX_API_CLIENT_TIMEOUT": "25", "CERTIFICATE_REQUEST_LEASE": "120"}
+ENVIRONMENT = {"EDX_API_CLIENT_TIMEOUT": "25"}
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from courses.factories import CourseRunEnrollmentFactory
 from courses.models import CourseRun, CourseRunCertificate
 from openedx_certificates.models import CertificateRequest
 from site_tests.processes import Program, Programs, wait_until
+from tools.overriding import overriding
 from tools.simulator import SimulatedOpenEdx
 from users.factories import UserFactory
 from users.models import User
@@ -77,7 +78,10 @@ def test_told_to_end_during_a_question_it_finishes_that_request_and_begins_no_ot
 def test_killed_during_a_question_it_leaves_the_request_to_the_next(
     programs: Programs, run: CourseRun, dana: User, openedx: SimulatedOpenEdx
 ):
-    environment = {"EDX_API_CLIENT_TIMEOUT": "2", "CERTIFICATE_REQUEST_LEASE": "2.5"}
+    environment = {
+        "EDX_API_CLIENT_TIMEOUT": "2",
+        **overriding(OPENEDX_CERTIFICATES_REQUEST_LEASE=2.5),
+    }
     request = hold_request_of(dana, run)
     openedx.set_fault("hang")
     killed = start_watch(programs, **environment)

@@ -130,8 +130,8 @@ class Stage:
         with ports_locked():
             port = find_free_port(OPENEDX_PORT)
             url = f"http://{HOST}:{port}"
-            simulate = ("simulate_openedx", "--file", str(courses), "--port", str(port))
-            child = self._start("Open edX", (*MANAGE, *simulate), "postgres", url, {})
+            simulate = ("-m", "tools.simulator", "--file", str(courses), "--port", str(port))
+            child = self._start("Open edX", (sys.executable, *simulate), "postgres", url, {})
             self._children.wait_until_it_answers(child, f"{url}/simulator/requests")
         return OpenEdx(url, child)
 

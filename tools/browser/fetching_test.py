@@ -33,7 +33,7 @@ class Machine:
 
     def ensure_browser(self, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "browser"],
+            [sys.executable, "-m", "tools.browser"],
             check=False,
             cwd=CHECKOUT,
             env={

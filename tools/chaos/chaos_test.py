@@ -44,7 +44,7 @@ def ended(tmp_path_factory):
 
 def start(arguments, folder):
     return subprocess.Popen(
-        [sys.executable, "-m", "chaos", *arguments],
+        [sys.executable, "-m", "tools.chaos", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         env={**os.environ, "TMPDIR": str(folder)},

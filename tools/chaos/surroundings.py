@@ -16,6 +16,7 @@ from tools import postgres as embedded_postgres
 from tools.chaos.cast import RUNS, Case
 from tools.demo.failure import DemoFailed
 from tools.demo.surroundings import HOST, child_environment, stop_postgres
+from tools.overriding import overriding
 from tools.postgres.programs import prepare_account, run_program
 from tools.simulator import Learner, SimulatedCourse, SimulatedOpenEdx
 
@@ -30,10 +31,11 @@ SETTINGS: Final = {
     "ALLOWED_HOSTS": HOST,
     "OPENEDX_SERVICE_WORKER_API_TOKEN": TOKEN,
     "EDX_API_CLIENT_TIMEOUT": "2",
-    "EDX_API_PAGE_RETRY_DELAY": "0.3",
-    "CERTIFICATE_REQUEST_LEASE": "10",
-    "CERTIFICATE_REQUEST_NOT_PASSED_DELAYS": "1,2,4",
-    "OPENEDX_PAUSE_AFTER_FAILURES": "10",
+    **overriding(
+        OPENEDX_CERTIFICATES_PAGE_RETRY_DELAY=0.3,
+        OPENEDX_CERTIFICATES_REQUEST_LEASE=10.0,
+        OPENEDX_CERTIFICATES_NOT_PASSED_DELAYS=[1.0, 2.0, 4.0],
+    ),
 }
 
 

@@ -25,7 +25,7 @@ from tools.demo.surroundings import CHECKOUT, HOST, find_free_port
 from tools.simulator import SimulatedOpenEdx
 
 PATIENCE_SECONDS = 180
-DEMO = ("-m", "demo")
+DEMO = ("-m", "tools.demo")
 SERVE = ("-m", "tools.demo.serve")
 # The demo, told to expect another reply to the first event.
 SURPRISED_DEMO = (

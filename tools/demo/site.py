@@ -93,7 +93,15 @@ def start_servers(children: Children, database_url: str) -> Site:
         environment = child_environment(database_url, openedx_url)
         openedx = children.start(
             "The simulated Open edX",
-            (*MANAGE, "simulate_openedx", "--file", OPENEDX_FILE, "--port", str(openedx_port)),
+            (
+                sys.executable,
+                "-m",
+                "tools.simulator",
+                "--file",
+                OPENEDX_FILE,
+                "--port",
+                str(openedx_port),
+            ),
             environment,
             OWN_FOLDER / f"openedx-{openedx_port}.log",
         )

@@ -22,7 +22,7 @@ PATIENCE_SECONDS = 30
 USER = """
 import sys
 from pathlib import Path
-from embedded_postgres import ensure_running
+from tools.postgres import ensure_running
 print(ensure_running(Path(sys.argv[1])), flush=True)
 {then}
 sys.stdin.read()

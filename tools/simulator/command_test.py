@@ -64,7 +64,7 @@ def serve(visit, *arguments, ending=signal.SIGTERM):
 
     onlooker = threading.Thread(target=look_on)
     onlooker.start()
-    call_command("simulate_openedx", "--port=0", *arguments, stdout=terminal)
+    call_command(simulate_openedx.Command(), "--port=0", *arguments, stdout=terminal)
     onlooker.join()
     return result[0], terminal.getvalue()
 
@@ -139,14 +139,14 @@ def test_pages_can_be_short_and_late_and_bare(courses_file):
 )
 def test_an_option_that_means_nothing_is_refused(courses_file, arguments, reason):
     with pytest.raises(CommandError, match=reason):
-        call_command("simulate_openedx", f"--file={courses_file}", *arguments)
+        call_command(simulate_openedx.Command(), f"--file={courses_file}", *arguments)
 
 
 def test_without_any_file_it_says_what_is_missing(monkeypatch, tmp_path):
     monkeypatch.setattr(simulate_openedx, "DEFAULT_FILE", tmp_path / "absent.json")
 
     with pytest.raises(CommandError, match="--file FILE"):
-        call_command("simulate_openedx")
+        call_command(simulate_openedx.Command())
 
 
 def test_a_port_that_is_taken_is_named(courses_file):
@@ -154,17 +154,17 @@ def test_a_port_that_is_taken_is_named(courses_file):
         port = other.url.rpartition(":")[2]
 
         with pytest.raises(CommandError, match=f"{other.url} is taken by another process"):
-            call_command("simulate_openedx", f"--file={courses_file}", f"--port={port}")
+            call_command(simulate_openedx.Command(), f"--file={courses_file}", f"--port={port}")
 
 
 def test_an_address_that_is_not_ours_is_named(courses_file):
     with pytest.raises(CommandError, match=r"Cannot listen on http://192\.0\.2\.1:18000"):
-        call_command("simulate_openedx", f"--file={courses_file}", "--host=192.0.2.1")
+        call_command(simulate_openedx.Command(), f"--file={courses_file}", "--host=192.0.2.1")
 
 
 def test_help_lists_the_faults():
     run = subprocess.run(
-        [sys.executable, "manage.py", "simulate_openedx", "--help"],
+        [sys.executable, "-m", "tools.simulator", "--help"],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -178,7 +178,7 @@ def test_help_lists_the_faults():
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
 def test_as_a_process_it_ends_with_status_0_also_while_a_caller_hangs(courses_file, ending):
-    command = [sys.executable, "manage.py", "simulate_openedx", f"--file={courses_file}"]
+    command = [sys.executable, "-m", "tools.simulator", f"--file={courses_file}"]
     with subprocess.Popen(
         [*command, "--port=0", "--fault=hang"],
         cwd=ROOT,
@@ -206,7 +206,7 @@ def webhook():
 def fire(webhook, *arguments):
     stdout = io.StringIO()
     call_command(
-        "simulate_openedx",
+        simulate_openedx.Command(),
         f"--webhook-url={webhook.url}/hook/",
         *arguments,
         stdout=stdout,
