@@ -23,12 +23,13 @@ RUN groupadd --gid 10001 mitxonline \
     && install --directory --owner mitxonline --group mitxonline /var/lib/mitxonline/metrics
 WORKDIR /app
 COPY --from=builder /venv /venv
-# The product and nothing else; .dockerignore leaves out tests, factories and the simulated Open edX.
+# The product and nothing else; .dockerignore leaves out the tests and what they share.
 COPY manage.py ./
+COPY cms cms/
 COPY courses courses/
-COPY embedded_postgres embedded_postgres/
 COPY main main/
 COPY openedx openedx/
+COPY openedx_certificates openedx_certificates/
 COPY users users/
 # The settings want all of production's; these go nowhere.
 RUN SECRET_KEY=none DATABASE_URL=postgres://nobody@localhost/none ALLOWED_HOSTS=localhost \

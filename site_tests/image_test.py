@@ -125,11 +125,11 @@ def run_in_image(image: Path, environment: dict[str, str]) -> RunInImage:
 def test_it_holds_the_product_and_nothing_else(image: Path):
     files = {str(file.relative_to(image)) for file in image.rglob("*") if file.is_file()}
 
-    assert {"manage.py", "main/wsgi.py", "courses/migrations/0001_courses.py"} <= files
+    assert {"manage.py", "main/wsgi.py", "openedx_certificates/migrations/0001_initial.py"} <= files
     assert {file.split("/")[0] for file in files} == {
-        *("manage.py", "courses", "embedded_postgres", "main", "openedx", "users")
+        *("manage.py", "cms", "courses", "main", "openedx", "openedx_certificates", "users")
     }
-    assert not [file for file in files if re.search("_test|conftest|factories|simulat", file)]
+    assert not [file for file in files if re.search("_test|conftest|factories|testing|simulat", file)]
 
 
 def test_each_module_of_it_can_be_imported(run_in_image: RunInImage):

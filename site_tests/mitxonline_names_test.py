@@ -184,12 +184,12 @@ VARIABLES = (
     *("CERTIFICATE_CREATION_WINDOW_IN_DAYS", "CERTIFICATE_WEBHOOK_ASYNC"),
 )
 DEFAULTS = {
-    "EDX_API_CLIENT_TIMEOUT": 10,
+    "OPENEDX_CERTIFICATES_TIMEOUT": 10,
     "CERTIFICATE_CREATION_WINDOW_IN_DAYS": 31,
-    "CERTIFICATE_WEBHOOK_ASYNC": False,
+    "OPENEDX_CERTIFICATES_WEBHOOK_ASYNC": False,
     "AUTH_USER_MODEL": "users.User",
 }
-COMMANDS = {"manage_certificates": "courses", "process_certificate_requests": "courses"}
+COMMANDS = {"manage_certificates": "courses", "process_certificate_requests": "openedx_certificates"}
 
 
 def find(path: str) -> Any:

@@ -67,7 +67,7 @@ def test_whatever_the_roles_settings_are_an_event_is_served(
         (200, {"certificate_status": "created"}),
         (200, {"certificate_status": "exists"}),
     ]
-    assert "no issues" in programs.run_command(*CHECK, DATABASE_URL=url)
+    programs.run_command(*CHECK, "--fail-level", "WARNING", DATABASE_URL=url)
 
 
 def test_each_setting_that_can_not_be_asked_for_is_named_with_what_mends_it(
@@ -81,7 +81,7 @@ def test_each_setting_that_can_not_be_asked_for_is_named_with_what_mends_it(
     told = str(refused.value)
     assert set(re.findall(r"\(main\.E018\) (\w+) is", told)) == set(ODD)
     execute(*re.findall(r"ALTER ROLE [^;]+;", told))
-    assert "no issues" in programs.run_command(*CHECK, **environment)
+    programs.run_command(*CHECK, "--fail-level", "WARNING", **environment)
 
 
 @pytest.mark.parametrize(

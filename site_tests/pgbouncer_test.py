@@ -105,4 +105,4 @@ def test_a_lock_time_out_that_the_role_lacks_is_named_with_what_mends_it(
     pgbouncer.stop()
     pgbouncer.start(**changes)
 
-    assert "no issues" in programs.run_command(*check, **environment)
+    programs.run_command(*check, "--fail-level", "WARNING", **environment)

@@ -64,7 +64,7 @@ def test_a_sweep_stands_in_a_queue_of_its_own_until_a_worker_comes(
     programs: Programs, broker_url: str, run: CourseRun, learns: Learns
 ):
     learns(run)
-    script = "from openedx_certificates.tasks import generate_course_certificates as task; task()"
+    script = "from courses.tasks import generate_course_certificates as task; task()"
     programs.run_command("shell", "--no-imports", "--command", script, CELERY_BROKER_URL=broker_url)
 
     with Celery(broker=broker_url, set_as_current=False).connection_for_read() as connection:
