@@ -10,28 +10,12 @@ from importlinter import ContractCheck
 from importlinter.contracts.forbidden import ForbiddenContract
 from importlinter.contracts.layers import LayersContract
 
-TEST_MODULES = (
-    *("_test", ".conftest", "factories"),
-    # How the tests start programs of production, and kill them.
-    *(
-        "site_tests.crash_steps",
-        "site_tests.pgbouncer",
-        "site_tests.processes",
-        "site_tests.table_lock",
-    ),
-    # What the log's test plays, and how it reads what was written.
-    *(
-        "site_tests.leak_stage",
-        "site_tests.leak_webhooks",
-        "site_tests.leak_work",
-        "site_tests.log_reading",
-    ),
-)
+TEST_MODULES = ("_test", ".conftest", ".factories")
 
 
 def _without_tests(graph: ImportGraph) -> ImportGraph:
     for module in list(graph.modules):
-        if module.endswith(TEST_MODULES):
+        if module.endswith(TEST_MODULES) or ".testing." in f"{module}.":
             graph.remove_module(module)
     return graph
 

@@ -113,8 +113,8 @@ class AuditableModel(TimestampedModel):
         """Save the row, and record how it was and how it became."""
         before = type(self)._base_manager.filter(pk=self.pk).first()
         self.save()
-        audits: Any = self.audits
-        audits.create(
+        row: Any = self
+        row.audits.create(
             acting_user=acting_user,
             data_before=before and before.to_dict(),
             data_after=self.to_dict(),

@@ -4,6 +4,8 @@ A host's `courses.api` may import this module while models are being loaded: not
 that it imports, touches a manager or a module of the host at import.
 """
 
+from uuid import UUID
+
 from openedx_certificates.attempts.intake import request_certificate
 from openedx_certificates.attempts.passes import (
     ProcessingSummary,
@@ -37,9 +39,17 @@ from openedx_certificates.sweeps.leases import RunIsSwept
 from openedx_certificates.sweeps.periodic import get_runs_to_sweep, sweep_unless_swept_since
 from openedx_certificates.sweeps.summaries import GenerationSummary
 from openedx_certificates.wire.exceptions import CannotAsk, OpenEdxError
+from openedx_certificates.wire.grades import (
+    EDX_GRADE_MAX,
+    EDX_GRADE_MIN,
+    EDX_LETTER_GRADE_MAX_LENGTH,
+)
 
 __all__ = [
     "BLANK_SIGNS",
+    "EDX_GRADE_MAX",
+    "EDX_GRADE_MIN",
+    "EDX_LETTER_GRADE_MAX_LENGTH",
     "NO_CERTIFICATE_GRADE",
     "CannotAsk",
     "CertificateOutcome",
@@ -82,6 +92,6 @@ def get_mode() -> Mode:
     return app_settings.mode
 
 
-def was_deleted(certificate_uuid: object) -> bool:
+def was_deleted(certificate_uuid: UUID) -> bool:
     """Return whether there was a certificate with this uuid that a grade of 0.0 took away."""
     return CourseRunCertificateDeletion.objects.filter(certificate_uuid=certificate_uuid).exists()

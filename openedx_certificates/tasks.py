@@ -31,6 +31,7 @@ def sweep_eligible_runs() -> None:
         log.info("the sweep is the host's", extra={"mode": str(app_settings.mode)})
         return
     now = database_now().isoformat()
+    queue = {"queue": app_settings.SWEEP_QUEUE} if app_settings.SWEEP_QUEUE else {}
     runs = list(get_runs_to_sweep().values_list("pk", flat=True))
     log.info("sweep of course certificates started", extra={"runs": len(runs)})
     for run in runs:
@@ -41,7 +42,7 @@ def sweep_eligible_runs() -> None:
         else:
             # Without an expiry, which a worker's clock would judge: a run that was swept since
             # costs a statement.
-            sweep_course_run.apply_async((run, now), queue=app_settings.SWEEP_QUEUE)
+            sweep_course_run.apply_async((run, now), **queue)
 
 
 @shared_task

@@ -129,7 +129,9 @@ def test_it_holds_the_product_and_nothing_else(image: Path):
     assert {file.split("/")[0] for file in files} == {
         *("manage.py", "cms", "courses", "main", "openedx", "openedx_certificates", "users")
     }
-    assert not [file for file in files if re.search("_test|conftest|factories|testing|simulat", file)]
+    assert not [
+        file for file in files if re.search("_test|conftest|factories|testing|simulat", file)
+    ]
 
 
 def test_each_module_of_it_can_be_imported(run_in_image: RunInImage):

@@ -189,7 +189,10 @@ DEFAULTS = {
     "OPENEDX_CERTIFICATES_WEBHOOK_ASYNC": False,
     "AUTH_USER_MODEL": "users.User",
 }
-COMMANDS = {"manage_certificates": "courses", "process_certificate_requests": "openedx_certificates"}
+COMMANDS = {
+    "manage_certificates": "courses",
+    "process_certificate_requests": "openedx_certificates",
+}
 
 
 def find(path: str) -> Any:

@@ -26,7 +26,7 @@ from users.models import User
 # Metrics and readiness are read in threads of their own: only what is committed is there for them.
 pytestmark = pytest.mark.django_db(transaction=True)
 
-PAGE = "/admin/courses/certificaterequest/today/"
+PAGE = "/admin/openedx_certificates/certificaterequest/today/"
 IS_DOWN = "Open edX is down: questions are paused"
 IS_UP_AGAIN = "Open edX is up again: the pause is over"
 

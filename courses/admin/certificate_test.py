@@ -10,10 +10,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
-from openedx_certificates.testing.factories import CourseRunCertificateDeletionFactory
 
 from courses.factories import CourseRunCertificateFactory, CourseRunFactory
 from courses.models import CourseRunCertificate
+from openedx_certificates.testing.factories import CourseRunCertificateDeletionFactory
 from users.factories import UserFactory
 from users.models import User
 

@@ -12,12 +12,13 @@ from courses.api import override_user_grade
 from courses.models import CourseRunGrade, CourseRunGradeAudit
 from openedx_certificates.admin import CertificateColumns, LearnerRunAdmin, with_certificate
 from openedx_certificates.api import (
+    EDX_GRADE_MAX,
+    EDX_GRADE_MIN,
     CertificateOutcome,
     apply_grade,
     are_certificates_due,
     database_now,
 )
-from openedx_certificates.wire.grades import EDX_GRADE_MAX, EDX_GRADE_MIN
 
 WHAT_CAME_OF_IT = {
     CertificateOutcome.CREATED: "The certificate was issued.",

@@ -10,10 +10,10 @@ from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
 from oauth2_provider.models import Application
-from openedx_certificates.testing.factories import CertificateRequestFactory
 
 from courses.factories import CourseRunCertificateFactory, CourseRunEnrollmentFactory
 from courses.models import CourseRun
+from openedx_certificates.testing.factories import CertificateRequestFactory
 from tools.browser import Page
 from users.factories import UserFactory
 from users.models import User
@@ -188,8 +188,8 @@ PAGES_OF_THE_ADMIN = {
     "a user": "/admin/users/user/{user}/change/",
     "a new user": "/admin/users/user/add/",
     "a password": "/admin/users/user/{user}/password/",
-    "requests": "/admin/courses/certificaterequest/?status__exact=open",
-    "a request": "/admin/courses/certificaterequest/{request}/change/",
+    "requests": "/admin/openedx_certificates/certificaterequest/?status__exact=open",
+    "a request": "/admin/openedx_certificates/certificaterequest/{request}/change/",
     "runs": "/admin/courses/courserun/",
     "a run, with dates": "/admin/courses/courserun/{run}/change/",
     "a new enrollment, with a search of its own": "/admin/courses/courserunenrollment/add/",

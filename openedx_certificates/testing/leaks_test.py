@@ -14,6 +14,13 @@ def log() -> LogOfEverything:
     return LogOfEverything()
 
 
+def logger_with(log: LogOfEverything) -> logging.Logger:
+    """Return a logger whose lines go nowhere else: the fixture looks at this test, too."""
+    logger = logging.getLogger("openedx_certificates.testing.some_module")
+    logger.handlers, logger.propagate, logger.level = [log], False, logging.INFO
+    return logger
+
+
 @pytest.mark.parametrize(
     "form",
     [
@@ -25,8 +32,7 @@ def log() -> LogOfEverything:
 )
 @pytest.mark.parametrize("place", ["message", "field"])
 def test_a_secret_is_found_in_a_message_and_in_a_field(log: LogOfEverything, form: str, place: str):
-    logger = logging.Logger("openedx_certificates.some_module")
-    logger.addHandler(log)
+    logger = logger_with(log)
 
     if place == "message":
         logger.info("a step of %s", form)
@@ -37,8 +43,7 @@ def test_a_secret_is_found_in_a_message_and_in_a_field(log: LogOfEverything, for
 
 
 def test_ids_are_no_leak(log: LogOfEverything):
-    logger = logging.Logger("openedx_certificates.some_module")
-    logger.addHandler(log)
+    logger = logger_with(log)
 
     logger.info("a step", extra={"user_id": 7, "course_id": "course-v1:MITxT+18.6501x+R1"})
 

@@ -28,7 +28,7 @@ from tools.simulator import Fault, SimulatedOpenEdx
 from users.factories import UserFactory
 from users.models import User
 
-TOKEN = "staff-token"  # noqa: S105 - for the tests
+TOKEN = "staff-token"
 Row = TypeVar("Row", CertificateRequest, CourseRunCertificate)
 
 START = datetime(2026, 3, 2, 12, tzinfo=UTC)

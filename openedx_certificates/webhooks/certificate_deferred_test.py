@@ -194,7 +194,10 @@ def test_what_failed_is_told_in_the_log_on_the_row_and_to_the_staff(
     told = {record.getMessage(): vars(record).get("cause") for record in caplog.records}
     assert told["certificate request deferred"] == cause
     assert told["Open edX is down: questions are paused"] == cause
-    for page in ("admin:courses_today", "admin:openedx_certificates_certificaterequest_changelist"):
+    for page in (
+        "admin:openedx_certificates_today",
+        "admin:openedx_certificates_certificaterequest_changelist",
+    ):
         assert cause in admin_client.get(reverse(page)).content.decode()
 
 

@@ -19,11 +19,11 @@ from courses.models import (
     CourseRunEnrollment,
     CourseRunGrade,
     CourseRunGradeAudit,
-    snapshot,
 )
 from openedx.constants import EDX_ENROLLMENTS_PAID_MODES
 from openedx.models import OpenEdxUser
 from openedx_certificates.models import CertificateRequest
+from openedx_certificates.settings import app_settings
 
 
 def sweep_per_learner(runs: Iterable[CourseRun]) -> int:
@@ -45,12 +45,12 @@ def fetch_only(runs: Iterable[CourseRun]) -> int:
 def _fetch_pages(run: CourseRun) -> Iterator[list[dict[str, Any]]]:
     course = quote(run.courseware_id, safe="")
     url = f"{settings.OPENEDX_API_BASE_URL}/api/grades/v1/courses/{course}/"
-    following: str | None = f"{url}?page_size={settings.EDX_API_PAGE_SIZE}"
+    following: str | None = f"{url}?page_size={app_settings.PAGE_SIZE}"
     with requests.Session() as session:
         session.trust_env = False
         session.headers["Authorization"] = f"Bearer {settings.OPENEDX_SERVICE_WORKER_API_TOKEN}"
         while following:
-            response = session.get(following, timeout=settings.EDX_API_CLIENT_TIMEOUT)
+            response = session.get(following, timeout=app_settings.TIMEOUT)
             response.raise_for_status()
             page = response.json()
             yield page["results"]
@@ -90,12 +90,12 @@ def _settle(run: CourseRun, record: dict[str, Any]) -> None:
 def _update(grade: CourseRunGrade, reported: dict[str, Any]) -> None:
     if all(getattr(grade, name) == value for name, value in reported.items()):
         return
-    before = snapshot(grade)
+    before = grade.to_dict()
     for name, value in reported.items():
         setattr(grade, name, value)
     grade.save()
     CourseRunGradeAudit.objects.create(
-        course_run_grade=grade, data_before=before, data_after=snapshot(grade)
+        course_run_grade=grade, data_before=before, data_after=grade.to_dict()
     )
 
 

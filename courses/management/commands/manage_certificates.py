@@ -12,17 +12,20 @@ from courses.api import (
     process_course_run_grade_certificate,
 )
 from courses.models import CourseRun
-from openedx_certificates.api import CertificateOutcome, GenerationSummary, count_learners_to_sweep
-from openedx_certificates.conflicts import describe_failure
-from openedx_certificates.management.examples import CommandWithExamples
-from openedx_certificates.management.lookup import get_run, get_user
-from openedx_certificates.management.progress import add_progress_argument, progress_bar
-from openedx_certificates.wire.exceptions import CannotAsk, OpenEdxError
-from openedx_certificates.wire.grades import (
+from openedx_certificates.api import (
     EDX_GRADE_MAX,
     EDX_GRADE_MIN,
     EDX_LETTER_GRADE_MAX_LENGTH,
+    CannotAsk,
+    CertificateOutcome,
+    GenerationSummary,
+    OpenEdxError,
+    count_learners_to_sweep,
+    describe_failure,
 )
+from openedx_certificates.management.examples import CommandWithExamples
+from openedx_certificates.management.lookup import get_run, get_user
+from openedx_certificates.management.progress import add_progress_argument, progress_bar
 from users.models import User
 
 OUTCOMES = {
