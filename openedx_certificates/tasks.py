@@ -3,7 +3,7 @@
 import logging
 import time
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from celery import current_app, shared_task
 
@@ -31,7 +31,9 @@ def sweep_eligible_runs() -> None:
         log.info("the sweep is the host's", extra={"mode": str(app_settings.mode)})
         return
     now = database_now().isoformat()
-    queue = {"queue": app_settings.SWEEP_QUEUE} if app_settings.SWEEP_QUEUE else {}
+    options: dict[str, Any] = {}
+    if app_settings.SWEEP_QUEUE:
+        options["queue"] = app_settings.SWEEP_QUEUE
     runs = list(get_runs_to_sweep().values_list("pk", flat=True))
     log.info("sweep of course certificates started", extra={"runs": len(runs)})
     for run in runs:
@@ -42,7 +44,7 @@ def sweep_eligible_runs() -> None:
         else:
             # Without an expiry, which a worker's clock would judge: a run that was swept since
             # costs a statement.
-            sweep_course_run.apply_async((run, now), **queue)
+            sweep_course_run.apply_async((run, now), **options)
 
 
 @shared_task
