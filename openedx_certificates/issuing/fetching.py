@@ -174,7 +174,7 @@ def _find_user_ids(usernames: set[str]) -> dict[str | None, int]:
     An account of exactly that spelling is meant before any other. Accounts that differ from each
     other in case alone, none of them exact, can't be told apart: the username is a stranger's.
     """
-    user_ids: dict[str | None, int] = {**host.map_user_ids(usernames)}
+    user_ids: dict[str | None, int] = dict(host.map_user_ids(usernames).items())
     strangers = usernames - user_ids.keys()
     if strangers:
         with connection.cursor() as cursor:
