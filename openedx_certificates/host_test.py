@@ -1,0 +1,223 @@
+"""What the app does to a host, and what it leaves to it: rows that break our rules, and what hangs on a save."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from cms.models import CertificatePage
+from courses.api import (
+    generate_course_run_certificates,
+    get_certificate_grade_eligible_runs,
+    override_user_grade,
+    process_course_run_grade_certificate,
+)
+from courses.factories import CourseRunFactory, CourseRunGradeFactory
+from courses.models import (
+    CertificateSync,
+    CourseRun,
+    CourseRunCertificate,
+    CourseRunGrade,
+    CourseRunGradeAudit,
+)
+from openedx_certificates import host
+from openedx_certificates.held.replays import prune_requests
+from openedx_certificates.models import (
+    CertificateRequest,
+    CourseRunCertificateDeletion,
+    CourseRunSweep,
+    ZeroNote,
+)
+from openedx_certificates.signals import certificate_created, certificate_deleted
+from openedx_certificates.testing.factories import (
+    CertificateRequestFactory,
+    CourseRunCertificateDeletionFactory,
+    CourseRunSweepFactory,
+    ZeroNoteFactory,
+)
+from openedx_certificates.testing.scenes import ZERO, Enrolls, certify, has_certificate
+from users.factories import UserFactory
+from users.models import User
+
+pytestmark = pytest.mark.django_db
+
+ODD_GRADES = [float("nan"), float("inf"), float("-inf"), 2.5, -0.1]
+
+
+class TestANewCertificate:
+    @pytest.mark.parametrize("is_for_one", [True, False], ids=["one learner", "a sweep"])
+    def test_what_hangs_on_the_hosts_save_happens(
+        self,
+        is_for_one: bool,
+        run: CourseRun,
+        enrolled: Enrolls,
+        django_capture_on_commit_callbacks: Any,
+    ):
+        CertificatePage.objects.create(course=run.course, revision=7)
+        dana = enrolled(run)
+
+        with django_capture_on_commit_callbacks(execute=True):
+            generate_course_run_certificates(user=dana if is_for_one else None, course_run=run)
+
+        certificate = CourseRunCertificate.objects.get()
+        assert certificate.certificate_page_revision == 7
+        assert CertificateSync.objects.get().certificate_uuid == certificate.uuid
+
+    def test_a_save_of_the_hosts_that_raises_costs_its_learner_alone(
+        self, run: CourseRun, enrolled: Enrolls, monkeypatch: pytest.MonkeyPatch
+    ):
+        unlucky, other = enrolled(run), enrolled(run)
+        save = CourseRunCertificate.save
+
+        def raise_for_the_unlucky(certificate: CourseRunCertificate, **options: Any) -> None:
+            if certificate.user_id == unlucky.pk:
+                raise LookupError("the page of the course is gone")
+            save(certificate, **options)
+
+        monkeypatch.setattr(CourseRunCertificate, "save", raise_for_the_unlucky)
+
+        summary = generate_course_run_certificates(course_run=run)
+
+        assert has_certificate(other, run)
+        assert not has_certificate(unlucky, run)
+        assert summary.failed_learners == 1
+
+
+class TestSignals:
+    def test_a_deletion_is_told_with_the_certificate_as_it_was(
+        self, run: CourseRun, enrolled: Enrolls, django_capture_on_commit_callbacks: Any
+    ):
+        dana = enrolled(run, **ZERO)
+        certificate = certify(dana, run, zero_reported_on=timezone.now() - timedelta(hours=21))
+        told: list[Any] = []
+
+        def receive(certificate: Any, **_signal: Any) -> None:
+            told.append((certificate.uuid, certificate.user_id, certificate.course_run_id))
+
+        certificate_deleted.connect(receive)
+        try:
+            with django_capture_on_commit_callbacks(execute=True):
+                generate_course_run_certificates(course_run=run)
+        finally:
+            certificate_deleted.disconnect(receive)
+
+        assert told == [(certificate.uuid, dana.pk, run.pk)]
+
+    def test_an_administrators_zero_is_told_too(
+        self, run: CourseRun, user: User, django_capture_on_commit_callbacks: Any
+    ):
+        certify(user, run, zero_reported_on=None)
+        told: list[Any] = []
+
+        def receive(certificate: Any, **_signal: Any) -> None:
+            told.append(certificate.user_id)
+
+        certificate_deleted.connect(receive)
+        try:
+            with django_capture_on_commit_callbacks(execute=True):
+                grade = override_user_grade(user, 0.0, None, run.courseware_id)
+                process_course_run_grade_certificate(grade)
+        finally:
+            certificate_deleted.disconnect(receive)
+
+        assert told == [user.pk]
+
+    def test_a_receiver_that_raises_stops_neither_the_others_nor_the_work(
+        self, run: CourseRun, enrolled: Enrolls, django_capture_on_commit_callbacks: Any
+    ):
+        told: list[int] = []
+
+        def fail(**_signal: Any) -> None:
+            raise LookupError("secret")
+
+        def receive(certificate: Any, **_signal: Any) -> None:
+            told.append(certificate.user_id)
+
+        learners = [enrolled(run), enrolled(run)]
+        for receiver in (fail, receive):
+            certificate_created.connect(receiver)
+        try:
+            with django_capture_on_commit_callbacks(execute=True):
+                generate_course_run_certificates(course_run=run)
+        finally:
+            for receiver in (fail, receive):
+                certificate_created.disconnect(receiver)
+
+        assert sorted(told) == sorted(learner.pk for learner in learners)
+
+
+class TestRowsThatBreakOurRules:
+    @pytest.mark.parametrize("odd", ODD_GRADES, ids=str)
+    def test_a_sweep_mends_them_and_audits_them_and_goes_on(
+        self, odd: float, run: CourseRun, enrolled: Enrolls
+    ):
+        dana, other = enrolled(run), enrolled(run)
+        CourseRunGradeFactory.create(user=dana, course_run=run, grade=odd)
+
+        summary = generate_course_run_certificates(course_run=run)
+
+        assert summary.failures == 0
+        assert has_certificate(dana, run)
+        assert has_certificate(other, run)
+        assert CourseRunGrade.objects.get(user=dana).grade == 0.9
+        before = CourseRunGradeAudit.objects.get().data_before["grade"]
+        assert str(before) == str(odd)
+
+    @pytest.mark.parametrize("odd", ODD_GRADES, ids=str)
+    def test_one_of_an_administrator_stays_and_earns_nothing(
+        self, odd: float, run: CourseRun, enrolled: Enrolls
+    ):
+        dana = enrolled(run)
+        grade = CourseRunGradeFactory.create(
+            user=dana, course_run=run, grade=odd, passed=True, set_by_admin=True
+        )
+
+        summary = generate_course_run_certificates(course_run=run)
+
+        assert summary.failures == 0
+        assert process_course_run_grade_certificate(grade) == (None, False, False)
+        assert not has_certificate(dana, run)
+
+
+def test_the_hosts_rule_decides_which_runs_are_swept(run: CourseRun, enrolled: Enrolls):
+    variant = CourseRunFactory.create(course=run.course, variant="pace")
+    translated = CourseRunFactory.create(course=run.course, variant="language")
+    learners = {each: enrolled(each) for each in (run, variant, translated)}
+
+    generate_course_run_certificates()
+
+    swept = [each for each, learner in learners.items() if has_certificate(learner, each)]
+    assert swept == [run, translated]
+    assert variant not in get_certificate_grade_eligible_runs(timezone.now())
+
+
+def test_statements_bear_the_names_of_the_hosts_tables():
+    statement = host.sql("SELECT FROM {users} JOIN {grades}")
+
+    assert statement == 'SELECT FROM "users_user" JOIN "courses_courserungrade"'
+
+
+class TestAHostWithoutTheApp:
+    """An older version of the host does not know the tables, and deletes its own rows."""
+
+    def test_it_can_delete_users_and_runs_and_the_rest_is_pruned(self, run: CourseRun):
+        kept = CertificateRequestFactory.create()
+        gone, gone_run = UserFactory.create(openedx_user=None), CourseRunFactory.create()
+        CertificateRequestFactory.create(user=gone)
+        CertificateRequestFactory.create(course_run=gone_run)
+        CourseRunCertificateDeletionFactory.create(user=gone)
+        CourseRunSweepFactory.create(course_run=gone_run)
+        ZeroNoteFactory.create()
+
+        with connection.cursor() as cursor:
+            cursor.execute("DELETE FROM users_user WHERE id = %s", [gone.pk])
+            cursor.execute("DELETE FROM courses_courserun WHERE id = %s", [gone_run.pk])
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        prune_requests()
+
+        assert list(CertificateRequest.objects.all()) == [kept]
+        assert not CourseRunCertificateDeletion.objects.exists()
+        assert not CourseRunSweep.objects.exists()
+        assert not ZeroNote.objects.exists()
