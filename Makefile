@@ -9,7 +9,7 @@ NO_DATABASE := DEBUG=True DATABASE_URL=postgres://nobody@localhost/none
 # Seconds to wait for another apt-get.
 APT_GET := --quiet --yes -o Acquire::Retries=3 -o DPkg::Lock::Timeout=120
 
-.PHONY: help setup demo serve chaos pressure bench test browser pgbouncer audit lint lock
+.PHONY: help setup demo serve chaos pressure bench quick test browser pgbouncer audit lint lock
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ pressure: setup ## Measure what a slow or silent Open edX costs the others, in a
 
 bench: setup ## Measure sweeps and the webhook for half an hour, and write docs/performance.md
 	$(BIN)/python -m tools.benchmarks --write docs/performance.md
+
+quick: setup ## Run the tests that start no process and no browser, without the linters
+	$(BIN)/python -m pytest -m "not slow" --reuse-db --numprocesses auto --quiet
 
 test: setup browser pgbouncer lint ## Run every check and every test; without a browser where NO_BROWSER=1
 	$(BIN)/python -m pytest -W error --strict-markers --strict-config --numprocesses 4 --cov --cov-report=term

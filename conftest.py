@@ -19,6 +19,19 @@ from users.models import User
 Seen = TypeVar("Seen")
 
 
+# What starts a process, a browser or a server of its own; `make quick` leaves it out.
+SLOW_FIXTURES = {"browser", "look_at", "broker", "live_server", "production", "programs", "role"}
+SLOW_FOLDERS = ("site_tests/", "tools/")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as `slow` what an engineer does not wait for after each change."""
+    for item in items:
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if item.nodeid.startswith(SLOW_FOLDERS) or fixtures & SLOW_FIXTURES:
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(autouse=True)
 def nobody_has_failed_yet() -> None:
     """Forget the wrong tokens and passwords that the tests before have sent."""

@@ -1,4 +1,4 @@
-"""The rules of a certificate and of the grade it rests on: what shall be, by what is.
+"""The rules of a certificate and of the grade it rests on: what is to be, by what is.
 
 Nothing here reads or writes; the contract with Open edX and MITx Online is the source of all of it.
 """
