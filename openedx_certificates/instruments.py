@@ -7,9 +7,7 @@ import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final, Literal
-
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from typing import Any, Final, Literal
 
 from openedx_certificates.wire.exceptions import (
     OpenEdxError,
@@ -21,6 +19,30 @@ from openedx_certificates.wire.exceptions import (
     OpenEdxUnreachable,
     UnusableGrade,
 )
+
+try:
+    from prometheus_client import CollectorRegistry, Counter, Histogram
+except ImportError:
+    # The metrics are an extra: without the library nothing is counted, and nothing else changes.
+    class CollectorRegistry:  # type: ignore[no-redef]
+        """Stands for a registry."""
+
+    class Counter:  # type: ignore[no-redef]
+        """Stands for a counter, and for a histogram."""
+
+        def __init__(self, *_names: object, **_options: object) -> None:
+            """Take what the library's own takes."""
+
+        def labels(self, *_values: str) -> Any:
+            return self
+
+        def inc(self, _amount: float = 1) -> None:
+            """Count nothing."""
+
+        def observe(self, _amount: float) -> None:
+            """Count nothing."""
+
+    Histogram = Counter  # type: ignore[assignment, misc]
 
 log = logging.getLogger(__name__)
 

@@ -1,7 +1,6 @@
 """The addresses of the app: what Open edX's plugin calls, and its description for the staff."""
 
-from importlib.util import find_spec
-
+from django.apps import apps
 from django.urls import path
 
 from openedx_certificates.webhooks import edx_certificate_webhook
@@ -16,7 +15,7 @@ urlpatterns = [
     ),
     path("schema/webhooks/", WebhookSchemaView.as_view(), name="webhook-schema"),
 ]
-if find_spec("drf_spectacular_sidecar"):
+if apps.is_installed("drf_spectacular_sidecar"):
     # Swagger UI's own files.
     urlpatterns.append(
         path("schema/webhooks/docs/", WebhookDocsView.as_view(), name="webhook-docs")

@@ -3,13 +3,46 @@
 from argparse import BooleanOptionalAction
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NoReturn
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from django.core.management.base import CommandParser
-from tqdm import tqdm
-from tqdm.contrib.logging import logging_redirect_tqdm
 
 from openedx_certificates.api import ProcessingSummary
+
+try:
+    from tqdm import tqdm
+    from tqdm.contrib.logging import logging_redirect_tqdm
+except ImportError:
+    # The bar is an extra: without the library none is shown.
+    tqdm = None  # type: ignore[assignment, misc]
+
+
+class Bar(Protocol):
+    """What the commands do with a bar."""
+
+    n: int
+    total: int
+
+    def update(self, n: int) -> object:
+        """Go on by so many."""
+
+    def set_postfix(self, *, refresh: bool | None = ..., **values: Any) -> object:
+        """Show these values behind the bar."""
+
+
+@dataclass
+class NoBar:
+    """Stands for a bar that nobody sees."""
+
+    total: int
+    n: int = 0
+
+    def update(self, n: int) -> None:
+        self.n += n
+
+    def set_postfix(self, *, refresh: bool | None = True, **values: Any) -> None:
+        """Show nothing."""
 
 
 def add_progress_argument(parser: CommandParser) -> None:
@@ -23,7 +56,7 @@ def add_progress_argument(parser: CommandParser) -> None:
 
 
 @contextmanager
-def progress_bar(total: int, unit: str, progress: bool | None) -> Iterator["tqdm[NoReturn]"]:
+def progress_bar(total: int, unit: str, progress: bool | None) -> Iterator[Bar]:
     """Show a bar for the block, with the rate; what is logged meanwhile goes above it.
 
     Args:
@@ -31,8 +64,12 @@ def progress_bar(total: int, unit: str, progress: bool | None) -> Iterator["tqdm
         unit: of what.
         progress: the value of --progress.
     """
+    if tqdm is None:
+        yield NoBar(total)
+        return
     disable = None if progress is None else not progress
-    with tqdm(total=total, unit=f" {unit}", disable=disable, leave=True) as bar:
+    with tqdm(total=total, unit=f" {unit}", disable=disable, leave=True) as shown:
+        bar: Any = shown
         if bar.disable:
             yield bar
             return

@@ -44,7 +44,10 @@ def list_scopes() -> dict[str, str]:
 
 def default_scopes() -> list[str]:
     """Return the scopes that a token has if nobody chooses others."""
-    return list(dict.fromkeys([_WEBHOOKS_SCOPE, *app_settings.REQUIRED_SCOPES]))
+    backend = get_scopes_backend()
+    # A host that does not know the webhooks' own scope has others.
+    own = [_WEBHOOKS_SCOPE] if _WEBHOOKS_SCOPE in list_scopes() else backend.get_default_scopes()
+    return list(dict.fromkeys([*own, *app_settings.REQUIRED_SCOPES]))
 
 
 def check_token(user: host.User, days: int, scopes: Sequence[str]) -> None:
