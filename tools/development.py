@@ -11,8 +11,13 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def prepare() -> None:
-    """Read `.env`, and start PostgreSQL if development has no other; what is set already wins."""
-    environ.Env.read_env(ROOT / ".env")
+    """Read `.env`, and start PostgreSQL if development has no other.
+
+    The file is not read if the environment says DEBUG or SECRET_KEY already: then it is whole, and a
+    program of the demo or of the tests must not get the broker of a real site out of the file.
+    """
+    if not {"DEBUG", "SECRET_KEY"} & os.environ.keys():
+        environ.Env.read_env(ROOT / ".env")
     if environ.Env().bool("DEBUG", default=False):
         start_postgres()
 
