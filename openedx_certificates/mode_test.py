@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.test import RequestFactory
 from django.views.decorators.csrf import csrf_exempt
 
+from courses.api import create_local_enrollment
 from courses.factories import (
     CourseRunCertificateFactory,
     CourseRunEnrollmentFactory,
@@ -138,6 +139,19 @@ def test_a_payment_after_passing_is_held_unless_it_is_off(
         CourseRunEnrollmentFactory.create(user=user, run=run)
 
     assert CertificateRequest.objects.filter(user=user).exists() == (mode != "off")
+
+
+def test_while_it_is_off_a_mirrored_enrollment_holds_nothing_either(
+    user: User, run: CourseRun, settings: Any, django_capture_on_commit_callbacks: Any
+):
+    settings.OPENEDX_CERTIFICATES_MODE = "off"
+    CourseRunGradeFactory.create(user=user, course_run=run, passed=True)
+
+    with django_capture_on_commit_callbacks(execute=True):
+        for _ in range(2):
+            create_local_enrollment(user, run, mode="verified")
+
+    assert not CertificateRequest.objects.exists()
 
 
 class TestOverAndBack:

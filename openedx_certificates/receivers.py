@@ -5,13 +5,12 @@ from typing import Any
 from django.db.models.signals import post_save
 
 from openedx_certificates.held.payments import note_enrollment
-from openedx_certificates.settings import app_settings
 
 
 def look_for_a_payment(instance: Any, *, raw: bool, **_others: Any) -> None:
     """Open a request for a learner who has paid after passing; see `held.payments`."""
     # What a fixture loads may refer to rows that are not there yet.
-    if not raw and app_settings.holds_events:
+    if not raw:
         note_enrollment(instance)
 
 

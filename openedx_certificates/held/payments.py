@@ -15,6 +15,7 @@ from openedx_certificates.conflicts import describe_failure
 from openedx_certificates.held.queue import accept_payments
 from openedx_certificates.held.wakeup import wake_worker
 from openedx_certificates.rules import CertificateOutcome, GradeOutcome, Verdict
+from openedx_certificates.settings import app_settings
 
 log = logging.getLogger(__name__)
 
@@ -22,13 +23,14 @@ log = logging.getLogger(__name__)
 def note_enrollment(enrollment: host.Enrollment) -> None:
     """Open a request for the learner of an enrollment that was saved, if it pays for a passed grade.
 
-    Costs no statement if the enrollment is not active or not paid. Otherwise it costs one after the
+    Does nothing while the mode is `off`. Costs no statement if the enrollment is not active or not paid. Otherwise it costs one after the
     commit: an event that is worked on at the same moment looks for payments after its own commit, so
     that one of the two sees the other. In a caller's transaction it costs another before that: the
     payment and the request are committed together, or neither is. That one raises Django's database
     errors; what fails after the commit is logged.
     """
-    if not (enrollment.active and enrollment.enrollment_mode in host.paid_modes()):
+    is_paid = enrollment.active and enrollment.enrollment_mode in host.paid_modes()
+    if not (is_paid and app_settings.holds_events):
         return
     run, users = enrollment.run_id, [enrollment.user_id]
     if transaction.get_connection().in_atomic_block and (held := accept_payments(run, users)):
@@ -50,7 +52,7 @@ def find_late_payments(course_run: int, verdicts: Mapping[int, Verdict]) -> None
         if verdict.certificate is CertificateOutcome.NO_PAID_ENROLLMENT
         and verdict.grade in (GradeOutcome.CREATED, GradeOutcome.UPDATED)
     ]
-    if unpaid:
+    if unpaid and app_settings.holds_events:
         _hold(course_run, unpaid)
 
 
