@@ -154,6 +154,18 @@ class TestHostTables:
 
         assert wanted in [each.hint for each in found]
 
+    def test_the_order_of_the_columns_is_the_hosts_affair(self):
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "ALTER TABLE courses_courserungrade "
+                "DROP CONSTRAINT courses_courserungrade_user_run_unique, "
+                "ADD UNIQUE (course_run_id, user_id)"
+            )
+
+        found = run_checks(tags=[checks.TAG], databases=["default"])
+
+        assert not any("UNIQUE" in str(each.hint) for each in found)
+
     @pytest.mark.parametrize("grade", [float("nan"), float("inf"), 2.5, -0.1])
     def test_a_stored_grade_that_can_be_none_is_counted(self, grade: float):
         CourseRunGradeFactory.create(grade=grade)
