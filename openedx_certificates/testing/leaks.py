@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -44,8 +45,15 @@ def find_leaks(lines: Iterable[str], secrets: Iterable[str]) -> list[str]:
 @pytest.fixture(autouse=True)
 def nothing_leaks() -> Iterator[None]:
     """Fail a test in which something is logged that must stay between the learner and us."""
+    with leaks_refused(logging.getLogger()):
+        yield
+
+
+@contextmanager
+def leaks_refused(logger: logging.Logger) -> Iterator[None]:
+    """Raise AssertionError at the end of the block if the logger was told a secret of the people made in it."""
     secrets = {str(settings.OPENEDX_SERVICE_WORKER_API_TOKEN)}
-    log, root = LogOfEverything(), logging.getLogger()
+    log = LogOfEverything()
 
     def learn(instance: Any, **_signal: Any) -> None:
         for name in ("email", "username", "name", "edx_username", "token"):
@@ -55,11 +63,12 @@ def nothing_leaks() -> Iterator[None]:
     senders = (get_user_model(), get_access_token_model(), "openedx.OpenEdxUser")
     for sender in senders:
         post_save.connect(learn, sender=sender, weak=False, dispatch_uid=learn)
-    root.addHandler(log)
+    logger.addHandler(log)
     try:
         yield
     finally:
-        root.removeHandler(log)
+        logger.removeHandler(log)
         for sender in senders:
             post_save.disconnect(sender=sender, dispatch_uid=learn)
-    assert find_leaks(log.lines, secrets) == []
+    if leaks := find_leaks(log.lines, secrets):
+        raise AssertionError("\n".join(leaks))

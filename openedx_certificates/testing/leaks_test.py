@@ -4,7 +4,8 @@ import logging
 
 import pytest
 
-from openedx_certificates.testing.leaks import LogOfEverything, find_leaks
+from openedx_certificates.testing.leaks import LogOfEverything, find_leaks, leaks_refused
+from users.factories import UserFactory
 
 SECRETS = ["Dana.Levi+x@example.com", "token-of-a-member-of-staff"]
 
@@ -49,3 +50,15 @@ def test_ids_are_no_leak(log: LogOfEverything):
 
     assert find_leaks(log.lines, SECRETS) == []
     assert len(log.lines) == 1
+
+
+@pytest.mark.django_db
+def test_the_people_made_in_a_test_are_those_whose_secrets_are_looked_for(log: LogOfEverything):
+    logger = logger_with(log)
+
+    def leak() -> None:
+        with leaks_refused(logger):
+            logger.info("a step of %s", UserFactory.create().email)
+
+    with pytest.raises(AssertionError, match="a step of"):
+        leak()
