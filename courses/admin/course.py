@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from courses.api import get_certificate_grade_eligible_runs
 from courses.models import Course, CourseRun
 from openedx_certificates.admin import OneOf, SupportAdmin, SweepInline
-from openedx_certificates.clock import database_now
+from openedx_certificates.api import database_now
 
 
 class CatalogueAdmin(SupportAdmin):
