@@ -63,7 +63,7 @@ def use_short_lock_timeout() -> None:
         cursor.execute(f"SET LOCAL lock_timeout = {SHORT_PATIENCE_MILLISECONDS}")
 
 
-def describe_failure(error: Exception) -> dict[str, str | None]:
+def describe_failure(error: DatabaseFailure) -> dict[str, str | None]:
     """Return what of the error may be logged: never its text, which can hold values of the row."""
     diagnosis = getattr(error.__cause__, "diag", None)
     return {
@@ -74,5 +74,5 @@ def describe_failure(error: Exception) -> dict[str, str | None]:
     }
 
 
-def _cause(error: Exception, name: str) -> str | None:
+def _cause(error: DatabaseFailure, name: str) -> str | None:
     return getattr(error.__cause__, name, None)

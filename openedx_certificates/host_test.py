@@ -1,7 +1,9 @@
 """What the app does to a host, and what it leaves to it: rows that break our rules, and what hangs on a save."""
 
+import logging
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.db import connection
@@ -23,6 +25,7 @@ from courses.models import (
     CourseRunGradeAudit,
 )
 from openedx_certificates import host
+from openedx_certificates.api import request_certificate
 from openedx_certificates.held.replays import prune_requests
 from openedx_certificates.models import (
     CertificateRequest,
@@ -37,7 +40,13 @@ from openedx_certificates.testing.factories import (
     CourseRunSweepFactory,
     ZeroNoteFactory,
 )
-from openedx_certificates.testing.scenes import ZERO, Enrolls, certify, has_certificate
+from openedx_certificates.testing.scenes import (
+    ZERO,
+    Enrolls,
+    certify,
+    has_certificate,
+    request_of,
+)
 from users.factories import UserFactory
 from users.models import User
 
@@ -66,7 +75,11 @@ class TestANewCertificate:
         assert CertificateSync.objects.get().certificate_uuid == certificate.uuid
 
     def test_a_save_of_the_hosts_that_raises_costs_its_learner_alone(
-        self, run: CourseRun, enrolled: Enrolls, monkeypatch: pytest.MonkeyPatch
+        self,
+        run: CourseRun,
+        enrolled: Enrolls,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
     ):
         unlucky, other = enrolled(run), enrolled(run)
         save = CourseRunCertificate.save
@@ -79,10 +92,18 @@ class TestANewCertificate:
         monkeypatch.setattr(CourseRunCertificate, "save", raise_for_the_unlucky)
 
         summary = generate_course_run_certificates(course_run=run)
+        outcome = request_certificate(unlucky, run)
 
         assert has_certificate(other, run)
         assert not has_certificate(unlucky, run)
         assert summary.failed_learners == 1
+        assert outcome is None
+        assert request_of(unlucky, run).last_error == "internal"
+        # Whoever is called finds the place in the host, and no text that could hold a value.
+        lines = [vars(line) for line in caplog.records if line.levelno == logging.ERROR]
+        assert [line["cause"] for line in lines] == ["LookupError while it was saved"] * 2
+        assert all("raise_for_the_unlucky" in line["stack"] for line in lines)
+        assert "is gone" not in caplog.text
 
 
 class TestSignals:
@@ -144,6 +165,27 @@ class TestSignals:
         finally:
             for receiver in (fail, receive):
                 certificate_created.disconnect(receiver)
+
+        assert sorted(told) == sorted(learner.pk for learner in learners)
+
+    def test_all_of_a_page_are_told_of_though_a_slow_receiver_costs_the_sweep_its_lease(
+        self, transactional_db: None, enrolled: Enrolls, settings: Any
+    ):
+        run = CourseRunFactory.create()
+        learners = [enrolled(run) for _ in range(3)]
+        told: list[int] = []
+
+        def be_slow(certificate: Any, **_signal: Any) -> None:
+            told.append(certificate.user_id)
+            # Another process has the run by now, and the lease is due to be renewed.
+            CourseRunSweep.objects.update(lease=uuid4())
+            settings.OPENEDX_CERTIFICATES_SWEEP_LEASE = 0.0
+
+        certificate_created.connect(be_slow)
+        try:
+            generate_course_run_certificates(course_run=run)
+        finally:
+            certificate_created.disconnect(be_slow)
 
         assert sorted(told) == sorted(learner.pk for learner in learners)
 

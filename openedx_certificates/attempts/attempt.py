@@ -1,7 +1,6 @@
 """One attempt at a held request: Open edX is asked, and what came of it is taken down."""
 
 import logging
-import traceback
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -23,10 +22,11 @@ from openedx_certificates.held.outcomes import (
 )
 from openedx_certificates.held.pause import OUTAGES, note_answer, note_outage
 from openedx_certificates.held.queue import OwnFailure, Reason
+from openedx_certificates.issuing.errors import describe_own_error
 from openedx_certificates.models import CertificateRequest, OpenEdxPause
 from openedx_certificates.rules import CertificateOutcome
 from openedx_certificates.sweeps.generation import generate_course_run_certificates
-from openedx_certificates.wire.exceptions import CannotAsk, NoEdxUsername, OpenEdxError
+from openedx_certificates.wire.exceptions import NoEdxUsername, OpenEdxError
 
 log = logging.getLogger(__name__)
 
@@ -119,12 +119,7 @@ def apply_failure(request: CertificateRequest, lease: UUID, error: Exception) ->
     Any other error is one of ours.
     """
     if not isinstance(error, OpenEdxError):
-        # Without the error's own text, which could hold the learner's values.
-        stack = "".join(traceback.format_tb(error.__traceback__))
-        fields = {"kind": type(error).__name__, "stack": stack}
-        if isinstance(error, CannotAsk):
-            fields["cause"] = str(error)
-        return apply_own_failure(request, lease, OwnFailure.INTERNAL, **fields)
+        return apply_own_failure(request, lease, OwnFailure.INTERNAL, **describe_own_error(error))
     delay = delay_after_failure(error, _failing_for(request))
     is_open = postpone_failed(request, lease, delay, error.code, str(error))
     log.log(

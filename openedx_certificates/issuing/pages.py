@@ -15,12 +15,9 @@ from openedx_certificates.conflicts import (
     use_short_lock_timeout,
 )
 from openedx_certificates.held.outcomes import settle_certified
+from openedx_certificates.issuing.errors import CertificateNotSaved, describe_own_error
 from openedx_certificates.issuing.fetching import GradePage
-from openedx_certificates.issuing.writing import (
-    CertificateNotSaved,
-    carry_out,
-    carry_out_where_needed,
-)
+from openedx_certificates.issuing.writing import carry_out, carry_out_where_needed
 from openedx_certificates.rules import (
     CertificateOutcome,
     GradeOutcome,
@@ -161,9 +158,12 @@ def _apply_alone(run: host.CourseRun, user: int, grade: EdxGrade, terms: Terms) 
     except (DatabaseFailure, CertificateNotSaved) as error:
         if is_away(error):
             raise
-        log.error(  # noqa: TRY400 - its text can hold the learner's values
-            "learner was not settled", extra={**_ids(user, run), **describe_failure(error)}
+        told: dict[str, str | None] = (
+            describe_failure(error)
+            if isinstance(error, DatabaseFailure)
+            else {**describe_own_error(error)}
         )
+        log.error("learner was not settled", extra={**_ids(user, run), **told})  # noqa: TRY400 - its text can hold the learner's values
         return LearnerResult(user)
     return LearnerResult(user, verdict.grade, verdict.certificate, grade)
 

@@ -16,6 +16,7 @@ from openedx_certificates import host
 from openedx_certificates.clock import database_now
 from openedx_certificates.held.payments import find_late_payments
 from openedx_certificates.issuing.bulk import insert_grades, update_grades
+from openedx_certificates.issuing.errors import CertificateNotSaved
 from openedx_certificates.issuing.standings import LockedStanding, lock_standings, look_at_standings
 from openedx_certificates.models import CourseRunCertificateDeletion, ZeroNote
 from openedx_certificates.rules import (
@@ -31,10 +32,6 @@ from openedx_certificates.waiting.holding import hold_nothing
 log = logging.getLogger(__name__)
 
 Judge = Callable[[int, Standing], Verdict]
-
-
-class CertificateNotSaved(Exception):
-    """The host's own code raised while it saved a certificate. The text names the error's class."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +107,9 @@ def carry_out(
         verdicts = {user: result.verdict for user, result in written.items()}
         _log(course_run, verdicts)
         # Now, or at the end of the caller's transaction.
-        transaction.on_commit(partial(_announce_all, judged, written, alive))
         transaction.on_commit(partial(find_late_payments, course_run.pk, verdicts))
+        # The last: it can raise.
+        transaction.on_commit(partial(_announce_all, judged, written, alive))
         done |= written
         pending = [user for user in pending if user not in written]
     return done
@@ -247,6 +245,8 @@ def _announce_all(
     written: Mapping[int, Result],
     alive: Callable[[], object],
 ) -> None:
+    """Tell of each certificate, also if the caller is found to have lost its lease in between."""
+    lost: Exception | None = None
     for user, result in written.items():
         outcome = result.verdict.certificate
         if outcome is CertificateOutcome.CREATED and result.certificate is not None:
@@ -255,7 +255,12 @@ def _announce_all(
             _announce(certificate_deleted, "certificate_deleted", judged[user].certificate)
         else:
             continue
-        alive()
+        try:
+            alive()
+        except Exception as error:  # noqa: BLE001 - they are committed, and are told of once
+            lost = lost or error
+    if lost is not None:
+        raise lost
 
 
 def _announce(signal: Signal, name: str, certificate: host.Certificate) -> None:

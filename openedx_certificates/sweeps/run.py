@@ -2,7 +2,6 @@
 
 import logging
 import time
-import traceback
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -16,6 +15,7 @@ from openedx_certificates.clock import database_now
 from openedx_certificates.conflicts import describe_failure, reconnect_if_closed
 from openedx_certificates.held.queue import OwnFailure
 from openedx_certificates.issuing.certificates import are_certificates_due
+from openedx_certificates.issuing.errors import describe_own_error
 from openedx_certificates.issuing.fetching import GradePage, fetch_grade_pages
 from openedx_certificates.issuing.pages import LearnerResult, apply_page, settle_kept
 from openedx_certificates.models.sweep import ERROR_TEXT_MAX_LENGTH
@@ -228,8 +228,5 @@ def _describe_error(error: Exception) -> dict[str, str | None]:
         return {"error": "overtaken"}
     if isinstance(error, DatabaseFailure):
         return describe_failure(error)
-    stack = "".join(traceback.format_tb(error.__traceback__))
-    fields: dict[str, str | None] = {"error": type(error).__name__, "stack": stack}
-    if isinstance(error, CannotAsk):
-        fields["cause"] = str(error)
-    return fields
+    fields = describe_own_error(error)
+    return {"error": fields.pop("kind"), **fields}
