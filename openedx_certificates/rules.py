@@ -1,6 +1,6 @@
 """The rules of a certificate and of the grade it rests on: what is to be, by what is.
 
-Nothing here reads or writes; the contract with Open edX and MITx Online is the source of all of it.
+Nothing here reads or writes a row; the contract with Open edX and MITx Online is the source of all of it.
 """
 
 from dataclasses import dataclass, replace
@@ -8,9 +8,10 @@ from datetime import timedelta
 from enum import Enum, StrEnum, auto
 from typing import Protocol
 
+from openedx_certificates.wire.grades import EDX_GRADE_MAX, EDX_GRADE_MIN
+
 # A stored grade of exactly this means that there must be no certificate (the contract, section 4).
 NO_CERTIFICATE_GRADE = 0.0
-LEAST_GRADE, MOST_GRADE = 0.0, 2.0
 # If a certificate exists, Open edX's 0.0 is often a mistake that passes, such as a grade that is being
 # computed again. It counts when it is reported again after this time.
 ZERO_GRADE_CONFIRMATION = timedelta(hours=20)
@@ -18,7 +19,7 @@ ZERO_GRADE_CONFIRMATION = timedelta(hours=20)
 
 def is_grade(percent: float) -> bool:
     """Return whether the number can be a grade; NaN and the infinities can't (the contract, section 4)."""
-    return LEAST_GRADE <= percent <= MOST_GRADE
+    return EDX_GRADE_MIN <= percent <= EDX_GRADE_MAX
 
 
 class GradeOutcome(StrEnum):
