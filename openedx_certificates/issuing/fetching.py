@@ -192,8 +192,6 @@ def _client() -> OpenEdxClient:
             base_url=settings.OPENEDX_API_BASE_URL,
             token=settings.OPENEDX_SERVICE_WORKER_API_TOKEN,
             timeout=app_settings.TIMEOUT,
-            connect_timeout=min(2.5, app_settings.TIMEOUT),
-            read_timeout=app_settings.TIMEOUT,
             page_size=app_settings.PAGE_SIZE,
             page_retry_delay=app_settings.PAGE_RETRY_DELAY,
         )

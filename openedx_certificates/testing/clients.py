@@ -14,8 +14,6 @@ def make_client(
     settings: dict[str, Any] = {
         "token": "service-worker-token",
         "timeout": 10.0,
-        "connect_timeout": 1.0,
-        "read_timeout": 10.0,
         "page_size": 2,
         "page_retry_delay": 0.0,
     }

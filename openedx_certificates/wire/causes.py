@@ -9,7 +9,6 @@ from typing import Final
 import requests
 import urllib3.exceptions
 
-from openedx_certificates.wire.deadline import NameLookUpTimeout
 from openedx_certificates.wire.exceptions import (
     CannotAsk,
     OpenEdxError,
@@ -21,7 +20,7 @@ from openedx_certificates.wire.exceptions import (
 _OUR_ERRNOS: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
 
 
-def explain(error: Exception, *, is_time_up: bool) -> OpenEdxError | CannotAsk:
+def explain(error: Exception) -> OpenEdxError | CannotAsk:
     """Return what the failure means for who asked.
 
     Its text names the class of the exception at the root of the failure and, of TLS and of the
@@ -29,7 +28,6 @@ def explain(error: Exception, *, is_time_up: bool) -> OpenEdxError | CannotAsk:
 
     Args:
         error: as it came out of `requests`.
-        is_time_up: whether the question's time is up; we may have hung up ourselves then.
     """
     chain = _find_chain(error)
     cause = _describe(chain)
@@ -39,9 +37,7 @@ def explain(error: Exception, *, is_time_up: bool) -> OpenEdxError | CannotAsk:
         return CannotAsk(
             f"Open edX was not asked: our bundle of trusted certificates can't be read ({cause})."
         )
-    if isinstance(chain[-1], NameLookUpTimeout):
-        return OpenEdxTimeout("The look-up of the name of Open edX's host hung.")
-    if is_time_up or any(isinstance(each, TimeoutError | requests.Timeout) for each in chain):
+    if any(isinstance(each, TimeoutError | requests.Timeout) for each in chain):
         return OpenEdxTimeout("Open edX did not answer in time.")
     if isinstance(chain[-1], socket.gaierror):
         return OpenEdxUnreachable(f"The name of Open edX's host can't be resolved ({cause}).")

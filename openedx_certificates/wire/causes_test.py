@@ -16,7 +16,7 @@ def failed_with(number: int) -> requests.ConnectionError:
 
 @pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS])
 def test_what_this_machine_has_run_out_of_is_ours(number: int):
-    failure = explain(failed_with(number), is_time_up=True)
+    failure = explain(failed_with(number))
 
     assert isinstance(failure, CannotAsk)
     assert os.strerror(number) in str(failure)
@@ -24,7 +24,7 @@ def test_what_this_machine_has_run_out_of_is_ours(number: int):
 
 @pytest.mark.parametrize("number", [errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ECONNRESET])
 def test_what_the_network_says_is_not(number: int):
-    failure = explain(failed_with(number), is_time_up=False)
+    failure = explain(failed_with(number))
 
     assert isinstance(failure, OpenEdxUnreachable)
     assert os.strerror(number) in str(failure)
@@ -33,6 +33,6 @@ def test_what_the_network_says_is_not(number: int):
 def test_a_text_that_is_not_the_operating_systems_is_not_told():
     refused = requests.exceptions.ProxyError(OSError("Tunnel connection failed: 403 http://x@y"))
 
-    failure = explain(refused, is_time_up=False)
+    failure = explain(refused)
 
     assert str(failure) == "The connection to Open edX failed (ProxyError)."

@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 from urllib.parse import quote
 
 import requests
+from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from urllib3.exceptions import HTTPError
 
@@ -24,12 +25,13 @@ from openedx_certificates.wire.answers import (
     read_page,
 )
 from openedx_certificates.wire.causes import explain
-from openedx_certificates.wire.deadline import Deadline, DeadlineAdapter, RetryWithinDeadline
-from openedx_certificates.wire.exceptions import OpenEdxError, OpenEdxNonsense, OpenEdxTimeout
+from openedx_certificates.wire.deadline import Deadline, ask_in_time
+from openedx_certificates.wire.exceptions import OpenEdxError, OpenEdxNonsense
 from openedx_certificates.wire.grades import EdxGrade, RefusedGrade, parse_grade
 from openedx_certificates.wire.paging import PageWalk
 
-RETRIES: Final = 2
+# Seconds before each further try; the first one follows at once, as a kept connection may be dead.
+RETRY_DELAYS: Final = (0.0, 0.2)
 RETRIED_STATUSES: Final = (502, 503, 504)
 PAGE_RETRIES: Final = 3
 # Seconds; a sweep told to wait longer leaves the run to the next sweep.
@@ -37,7 +39,10 @@ PAGE_RETRY_AFTER_MAX: Final = 300.0
 # Bytes. An old release answers a whole course in one list, about 150 bytes a learner.
 ANSWER_MAX: Final = 32 * 1024 * 1024
 ONE_ANSWER_MAX: Final = 1024 * 1024
-_CHUNK: Final = 16 * 1024
+# Bytes. A question whose time is up ends between two chunks.
+_CHUNK: Final = 1024
+# Seconds. Half the time at most is spent on finding out that nobody is there.
+_CONNECT_TIMEOUT_MAX: Final = 2.5
 # A RequestException is an OSError; a bundle of certificates that is missing is a bare one. The
 # others come out of requests and urllib3 as they are, for answers that break HTTP's own rules.
 TRANSPORT_ERRORS: Final = (OSError, ValueError, RuntimeError, HTTPException, HTTPError)
@@ -45,6 +50,7 @@ TRANSPORT_ERRORS: Final = (OSError, ValueError, RuntimeError, HTTPException, HTT
 Read = TypeVar("Read")
 GradeRecords = list[EdxGrade | RefusedGrade]
 Wait = Callable[[float], object]
+RetryDelays = tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +60,6 @@ class OpenEdxClientSettings:
     base_url: str
     token: str = field(repr=False)
     timeout: float
-    connect_timeout: float
-    read_timeout: float
     page_size: int
     page_retry_delay: float
 
@@ -89,10 +93,8 @@ class OpenEdxClient:
         self._settings = settings
         self._sleep = sleep or _sleep
         self._base = settings.base_url.rstrip("/")
-        # A host can have two addresses, each tried for this long; half the time at most is spent
-        # on finding out that nobody is there, and the other half is left for a second try.
-        self._connect_timeout = min(settings.connect_timeout, settings.timeout / 4)
-        self._read_timeout = min(settings.read_timeout, settings.timeout)
+        # A host can have two addresses, each tried for this long.
+        self._connect_timeout = min(_CONNECT_TIMEOUT_MAX, settings.timeout / 4)
         self._session = self._open_session()
 
     def fetch_grade(self, course_id: str, username: str, *, patient: bool = False) -> EdxGrade:
@@ -106,16 +108,13 @@ class OpenEdxClient:
         CannotAsk if we lack what it takes.
         """
 
-        def ask(deadline: Deadline) -> EdxGrade:
-            answer = self._get(
-                self._grades_url(course_id),
-                {"username": username},
-                deadline,
-                at_most=ONE_ANSWER_MAX,
-            )
+        url = self._grades_url(course_id)
+
+        def ask(retry_delays: RetryDelays) -> EdxGrade:
+            answer = self._get(url, {"username": username}, retry_delays, at_most=ONE_ANSWER_MAX)
             return read_only_grade(answer, course_id, username)
 
-        return self._ask_patiently("grade", ask) if patient else self._ask_in_time("grade", ask)
+        return self._ask_patiently("grade", ask) if patient else self._ask("grade", ask)
 
     def iter_grade_pages(
         self, course_id: str, *, patient: bool = True, wait: Wait | None = None
@@ -138,14 +137,14 @@ class OpenEdxClient:
         size = self._settings.page_size
         walk = PageWalk(self._grades_url(course_id), size, course_id)
 
-        def ask(deadline: Deadline) -> tuple[list[object], object]:
-            return read_page(self._get(walk.address, None, deadline, at_most=ANSWER_MAX))
+        def ask(retry_delays: RetryDelays) -> tuple[list[object], object]:
+            return read_page(self._get(walk.address, None, retry_delays, at_most=ANSWER_MAX))
 
         while True:
             if patient:
                 records, following = self._ask_patiently("page", ask, wait, walk.note_failure)
             else:
-                records, following = self._ask_in_time("page", ask)
+                records, following = self._ask("page", ask)
             # A page without a learner is one, too.
             for start in range(0, len(records) or 1, size):
                 part = records[start : start + size]
@@ -162,20 +161,7 @@ class OpenEdxClient:
         session.headers["Accept"] = "application/json"
         # A cookie of Open edX's would make one question depend on another.
         session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        adapter = DeadlineAdapter(
-            pool_connections=1,
-            pool_maxsize=256,
-            max_retries=RetryWithinDeadline(
-                total=RETRIES,
-                redirect=False,
-                status_forcelist=RETRIED_STATUSES,
-                allowed_methods=["GET"],
-                backoff_factor=0.1,
-                raise_on_status=False,
-                # It could ask for an hour, and our caller waits for seconds.
-                respect_retry_after_header=False,
-            ),
-        )
+        adapter = HTTPAdapter(pool_connections=1, pool_maxsize=256)
         session.mount("http://", adapter)
         session.mount("https://", adapter)
         return session
@@ -183,13 +169,10 @@ class OpenEdxClient:
     def _grades_url(self, course_id: str) -> str:
         return f"{self._base}/api/grades/v1/courses/{quote(course_id, safe='')}/"
 
-    def _ask_in_time(self, question: Question, ask: Callable[[Deadline], Read]) -> Read:
-        return self._ask(question, ask, retry_margin=2 * self._connect_timeout)
-
     def _ask_patiently(
         self,
         question: Question,
-        ask: Callable[[Deadline], Read],
+        ask: Callable[[RetryDelays], Read],
         wait: Wait | None = None,
         note_failure: Callable[[OpenEdxError], None] = lambda _: None,
     ) -> Read:
@@ -198,7 +181,7 @@ class OpenEdxClient:
         for retry in range(PAGE_RETRIES + 1):
             try:
                 # The tries are counted here, so each is a single one.
-                return self._ask(question, ask, retry_margin=None)
+                return self._ask(question, ask, retry_delays=())
             except OpenEdxError as error:
                 seconds = error.retry_after
                 if seconds is None:
@@ -211,41 +194,70 @@ class OpenEdxClient:
         raise AssertionError("the last try returns or raises")
 
     def _ask(
-        self, question: Question, ask: Callable[[Deadline], Read], *, retry_margin: float | None
+        self,
+        question: Question,
+        ask: Callable[[RetryDelays], Read],
+        *,
+        retry_delays: RetryDelays = RETRY_DELAYS,
     ) -> Read:
         with counted_question(question):
-            return ask(Deadline(self._settings.timeout, retry_margin=retry_margin))
+            return ask(retry_delays)
 
     def _get(
-        self, url: str, parameters: dict[str, str] | None, deadline: Deadline, *, at_most: int
+        self,
+        url: str,
+        parameters: dict[str, str] | None,
+        retry_delays: RetryDelays,
+        *,
+        at_most: int,
     ) -> object:
-        with deadline:
-            try:
-                with self._session.get(
-                    url,
-                    params=parameters,
-                    timeout=(self._connect_timeout, self._read_timeout),
-                    stream=True,
-                    # A redirect could lead the token to another origin.
-                    allow_redirects=False,
-                ) as response:
-                    body = _read(response, at_most=at_most)
-            except TRANSPORT_ERRORS as error:
-                raise explain(error, is_time_up=deadline.passed) from error
-            if deadline.passed:
-                # We may have hung up ourselves in the middle of a body without a length.
-                raise OpenEdxTimeout("Open edX did not answer in time.")
+        def ask(deadline: Deadline) -> tuple[requests.Response, bytes]:
+            for delay in retry_delays:
+                try:
+                    response, body = self._try(url, parameters, deadline, at_most=at_most)
+                except (requests.ConnectionError, requests.Timeout):
+                    if not self._has_time_for_a_try(deadline):
+                        raise
+                else:
+                    has_failed = response.status_code in RETRIED_STATUSES
+                    if not has_failed or not self._has_time_for_a_try(deadline):
+                        return response, body
+                time.sleep(delay)
+            return self._try(url, parameters, deadline, at_most=at_most)
+
+        try:
+            response, body = ask_in_time(ask, seconds=self._settings.timeout)
+        except TRANSPORT_ERRORS as error:
+            raise explain(error) from error
         raise_for_status(response, body)
         return parse_json(body)
+
+    def _try(
+        self, url: str, parameters: dict[str, str] | None, deadline: Deadline, *, at_most: int
+    ) -> tuple[requests.Response, bytes]:
+        deadline.raise_if_passed()
+        with self._session.get(
+            url,
+            params=parameters,
+            timeout=(self._connect_timeout, deadline.seconds_left),
+            stream=True,
+            # A redirect could lead the token to another origin.
+            allow_redirects=False,
+        ) as response:
+            return response, _read(response, deadline, at_most=at_most)
+
+    def _has_time_for_a_try(self, deadline: Deadline) -> bool:
+        return deadline.seconds_left > 2 * self._connect_timeout
 
 
 def _sleep(seconds: float) -> None:
     time.sleep(seconds)
 
 
-def _read(response: requests.Response, *, at_most: int) -> bytes:
+def _read(response: requests.Response, deadline: Deadline, *, at_most: int) -> bytes:
     body = bytearray()
     for chunk in response.iter_content(_CHUNK):
+        deadline.raise_if_passed()
         body += chunk
         if len(body) > at_most:
             raise OpenEdxNonsense(f"Open edX's answer is over {at_most} bytes.")

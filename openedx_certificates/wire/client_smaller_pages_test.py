@@ -125,8 +125,8 @@ class TestSmaller:
 
     def test_for_whom_somebody_waits_the_size_stays(self, openedx: SimulatedOpenEdx):
         cast = enroll(openedx, 60)
-        openedx.set_fault(Fault("hang", page=2, count=1))
-        client = make_client(openedx.url, page_size=40, read_timeout=0.2)
+        openedx.set_fault(Fault("close", page=2, count=1))
+        client = make_client(openedx.url, page_size=40)
 
         assert read(client, patient=False) == (cast, None)
 
