@@ -18,7 +18,6 @@ from openedx_certificates.webhooks import (
     MirroredEnrollment,
     edx_certificate_webhook,
     receive_event,
-    takes_json_events,
     webhook,
 )
 
@@ -30,7 +29,6 @@ log = logging.getLogger(__name__)
 @webhook("enrollment")
 @extend_schema(exclude=True)
 @api_view(["POST"])
-@takes_json_events
 @authentication_classes([BearerTokenAuthentication])
 @permission_classes([IsAdminUser, HasRequiredScopes])
 def edx_enrollment_webhook(request: Request) -> Response:

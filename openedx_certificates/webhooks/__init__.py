@@ -2,7 +2,6 @@
 
 from openedx_certificates.webhooks.authentication import BearerTokenAuthentication
 from openedx_certificates.webhooks.counting import webhook
-from openedx_certificates.webhooks.events import takes_json_events
 from openedx_certificates.webhooks.permissions import HasRequiredScopes
 from openedx_certificates.webhooks.replies import MirroredEnrollment
 from openedx_certificates.webhooks.serializers import EnrollmentEventSerializer
@@ -20,6 +19,5 @@ __all__ = [
     "answered_by_the_app",
     "edx_certificate_webhook",
     "receive_event",
-    "takes_json_events",
     "webhook",
 ]

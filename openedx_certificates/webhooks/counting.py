@@ -7,10 +7,12 @@ from typing import Any, Final
 
 from django.http import HttpRequest
 from rest_framework import status
+from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 
 from openedx_certificates.instruments import Webhook, count_event
 from openedx_certificates.webhooks.errors import reply_to_exception
+from openedx_certificates.webhooks.events import EventParser, JsonWhateverIsAccepted
 
 View = Callable[..., Response]
 
@@ -49,13 +51,18 @@ OUTCOMES: Final[dict[Webhook, tuple[str, ...]]] = {
 def webhook(name: Webhook) -> Callable[[View], View]:
     """Make an `@api_view` a webhook of Open edX's plugin; outermost, so that nothing is left out.
 
-    It takes POST alone (`api_view` adds OPTIONS by itself), answers each error by the table in
-    `webhooks.errors`, whatever the host's own handler does, and is counted in the metrics.
+    It takes POST alone (`api_view` adds OPTIONS by itself), takes and answers JSON, answers each
+    error by the table in `webhooks.errors`, whatever the host's own handler does, and is counted in
+    the metrics.
     """
 
     def decorate(view: View) -> View:
-        view.cls.http_method_names = ["post"]  # type: ignore[attr-defined]
-        view.cls.get_exception_handler = lambda _self: reply_to_exception  # type: ignore[attr-defined]
+        api: Any = view.cls  # type: ignore[attr-defined]
+        api.http_method_names = ["post"]
+        api.parser_classes = [EventParser]
+        api.renderer_classes = [JSONRenderer]
+        api.content_negotiation_class = JsonWhateverIsAccepted
+        api.get_exception_handler = lambda _self: reply_to_exception
 
         @wraps(view)
         def counting(request: HttpRequest, *args: Any, **kwargs: Any) -> Response:

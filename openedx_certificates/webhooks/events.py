@@ -4,19 +4,14 @@ Both webhooks read their events here, so that what one refuses the other refuses
 """
 
 import json
-from collections.abc import Callable, Mapping
-from typing import IO, Any, TypeVar
+from collections.abc import Mapping
+from typing import IO, Any
 
 from django.http import UnreadablePostError
-from rest_framework.decorators import (
-    content_negotiation_class,
-    parser_classes,
-    renderer_classes,
-)
 from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import BaseParser
-from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.serializers import Serializer
 
@@ -24,8 +19,6 @@ from openedx_certificates.waiting.holding import hold_nothing
 from openedx_certificates.webhooks.exceptions import EventTooLarge, InvalidEvent
 
 EVENT_MAX_BYTES = 64 * 1024
-
-View = TypeVar("View", bound=Callable[..., Any])
 
 
 class EventParser(BaseParser):
@@ -70,17 +63,6 @@ class JsonWhateverIsAccepted(DefaultContentNegotiation):
     ) -> tuple[BaseRenderer, str]:
         renderer = renderers[0]
         return renderer, renderer.media_type
-
-
-def takes_json_events(view: View) -> View:
-    """Make a view take JSON and answer JSON."""
-    for decorate in (
-        parser_classes([EventParser]),
-        renderer_classes([JSONRenderer]),
-        content_negotiation_class(JsonWhateverIsAccepted),
-    ):
-        view = decorate(view)
-    return view
 
 
 def read_event(request: Request, serializer_class: type[Serializer[Any]]) -> dict[str, Any]:

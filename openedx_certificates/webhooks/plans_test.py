@@ -5,6 +5,8 @@ import re
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from oauth2_provider.models import AccessToken
 
 from courses.factories import CourseRunEnrollmentFactory, CourseRunFactory
 from courses.models import CourseRun
@@ -37,14 +39,11 @@ def full_run(db: None) -> CourseRun:
             SELECT {run.course_id}, 'course-v1:MITx+filler+' || n, '', '', false,
                    false, now(), now()
             FROM generate_series(1, {ROWS}) AS n;
-
-            INSERT INTO oauth2_provider_accesstoken (token, token_checksum, expires, scope, resource,
-                                                     created, updated)
-            SELECT 'filler-' || n, encode(sha256(('filler-' || n)::bytea), 'hex'), now(), '', '[]',
-                   now(), now()
-            FROM generate_series(1, {ROWS}) AS n;
             """
         )
+    AccessToken.objects.bulk_create(
+        AccessToken(token=f"filler-{number}", expires=timezone.now()) for number in range(ROWS)
+    )
     analyze()
     return run
 

@@ -11,11 +11,11 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Max, Q, QuerySet
 from django.utils import timezone
+from oauth2_provider import models as toolkit
 from oauth2_provider.models import (
     get_access_token_model,
     get_application_model,
-    revoke_access_token,
-    set_token_value,
+    get_refresh_token_model,
 )
 from oauth2_provider.scopes import get_scopes_backend
 
@@ -70,7 +70,7 @@ def check_token(user: host.User, days: int, scopes: Sequence[str]) -> None:
 def make_token(
     user: host.User, days: int, scopes: Sequence[str], *, made_by_id: int | None
 ) -> tuple[Any, str]:
-    """Make a token for a member of staff; return its row and the token, which is stored nowhere.
+    """Make a token for a member of staff; return its row and the token.
 
     Args:
         user: whose requests those with the token are.
@@ -100,8 +100,12 @@ def make_token(
         expires=timezone.now() + timedelta(days=days),
         scope=" ".join(scopes),
     )
-    # Only its hash is stored.
-    set_token_value(row, token)
+    if hasattr(toolkit, "set_token_value"):
+        # Stores its hash alone, if the host's settings of the toolkit say so.
+        toolkit.set_token_value(row, token)
+    else:
+        # Before its version 3.4 the toolkit stores a token as it is.
+        row.token = token
     row.save()
     log.info(
         "token made",
@@ -134,7 +138,8 @@ def withdraw_tokens(tokens: Iterable[Any], *, withdrawn_by_id: int | None) -> in
                 "withdrawn_by_id": withdrawn_by_id,
             },
         )
-        revoke_access_token(token)
+        renewal = get_refresh_token_model().objects.filter(access_token=token).first()
+        (renewal or token).revoke()
         count += 1
     return count
 

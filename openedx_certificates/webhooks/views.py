@@ -20,7 +20,7 @@ from openedx_certificates.masking import mask_email
 from openedx_certificates.settings import app_settings
 from openedx_certificates.webhooks.authentication import BearerTokenAuthentication
 from openedx_certificates.webhooks.counting import webhook
-from openedx_certificates.webhooks.events import read_event, takes_json_events
+from openedx_certificates.webhooks.events import read_event
 from openedx_certificates.webhooks.exceptions import NotKnownHere
 from openedx_certificates.webhooks.permissions import HasRequiredScopes
 from openedx_certificates.webhooks.replies import DEFERRED, reply_to
@@ -41,7 +41,6 @@ _COURSE_KEY = re.compile(
 @webhook("certificate")
 @extend_schema(exclude=True)
 @api_view(["POST"])
-@takes_json_events
 @authentication_classes([BearerTokenAuthentication])
 @permission_classes([IsAdminUser, HasRequiredScopes])
 def edx_certificate_webhook(request: Request) -> Response:

@@ -30,6 +30,9 @@ def explain(error: Exception) -> OpenEdxError | CannotAsk:
         error: as it came out of `requests`.
     """
     chain = _find_chain(error)
+    if isinstance(chain[-1], socket.gaierror) and (lack := _find_lack_of_sockets()):
+        # The C library can say that the name is not known when it could open no socket to ask.
+        chain.append(lack)
     cause = _describe(chain)
     if any(isinstance(each, OSError) and each.errno in _OUR_ERRNOS for each in chain):
         return CannotAsk(f"Open edX was not asked, for want of what it takes here ({cause}).")
@@ -42,6 +45,14 @@ def explain(error: Exception) -> OpenEdxError | CannotAsk:
     if isinstance(chain[-1], socket.gaierror):
         return OpenEdxUnreachable(f"The name of Open edX's host can't be resolved ({cause}).")
     return OpenEdxUnreachable(f"The connection to Open edX failed ({cause}).")
+
+
+def _find_lack_of_sockets() -> OSError | None:
+    try:
+        socket.socket().close()
+    except OSError as error:
+        return error
+    return None
 
 
 def _find_chain(error: BaseException) -> list[BaseException]:

@@ -48,10 +48,10 @@ class Resolver:
         self._look_up = look_up
         self._is_over = threading.Event()
 
-    def look_up(self, *arguments: Any) -> Any:
+    def look_up(self, *arguments: Any, **options: Any) -> Any:
         if self.hangs and self.hangs.pop(0):
             self._is_over.wait(3 * GUARD_SECONDS)
-        return self._look_up(*arguments)
+        return self._look_up(*arguments, **options)
 
     def end(self) -> None:
         """Let whoever waits have the answer."""
