@@ -9,7 +9,6 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from celery.schedules import crontab
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from kombu import Queue
@@ -113,14 +112,6 @@ CELERY_BEAT_SCHEDULE = {
             day_of_week=CRON_COURSE_CERTIFICATES_DAYS,
         ),
         "options": {"queue": OPENEDX_CERTIFICATES_SWEEP_QUEUE},
-    },
-    "process-certificate-requests": {
-        "task": "openedx_certificates.tasks.process_certificate_requests",
-        "schedule": 10.0,
-    },
-    "prune-certificate-requests": {
-        "task": "openedx_certificates.tasks.prune_certificate_requests",
-        "schedule": crontab(minute="30", hour="3"),
     },
 }
 

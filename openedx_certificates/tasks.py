@@ -5,7 +5,8 @@ import time
 from datetime import datetime
 from typing import Any, Final
 
-from celery import current_app, shared_task
+from celery import current_app, shared_task, signature
+from celery.schedules import crontab
 
 from openedx_certificates.attempts.passes import process_requests
 from openedx_certificates.clock import database_now
@@ -67,3 +68,13 @@ def process_certificate_requests() -> None:
 def prune_certificate_requests() -> None:
     """Delete the requests that were settled long ago. Repeatable."""
     log.info("certificate requests pruned", extra={"requests": prune_requests()})
+
+
+# The host needs no entries of its own. By name: a task itself would finish Celery's application now.
+for _task, _schedule in (
+    ("process_certificate_requests", 10.0),
+    ("prune_certificate_requests", crontab(minute="30", hour="3")),
+):
+    current_app.add_periodic_task(
+        _schedule, signature(f"{__name__}.{_task}"), name=_task.replace("_", "-")
+    )

@@ -72,7 +72,7 @@ def send_by_beat(
     """Send what beat sends for the entry of its schedule, by beat's own code in a process.
 
     Args:
-        entry: its name in CELERY_BEAT_SCHEDULE.
+        entry: its name in beat's schedule.
         programs: start the process.
         broker_url: whom it sends to.
         times: how often.
@@ -83,6 +83,7 @@ from datetime import timedelta
 import time_machine
 from celery.beat import Scheduler
 from main.celery import app
+app.loader.import_default_modules()
 with time_machine.travel(timedelta(seconds={clock_is_off})):
     beat = Scheduler(app)
     for _ in range({times}):

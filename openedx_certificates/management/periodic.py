@@ -25,7 +25,7 @@ class _Entry:
 
 
 class PeriodicTasks:
-    """Runs the tasks of CELERY_BEAT_SCHEDULE when they are due, one after the other."""
+    """Runs the tasks of beat's schedule when they are due, one after the other."""
 
     def __init__(self, *, without: str) -> None:
         """Read the schedule.
