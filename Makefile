@@ -50,7 +50,7 @@ test: setup browser pgbouncer lint ## Run every check and every test; without a 
 test-mitxonline: .venv-mitxonline/.complete ## Run the tests of the app and its host under MITx Online's versions
 	@# urllib3-future leaves it to Python to close the connections of a pool that is thrown away.
 	NO_BROWSER=1 .venv-mitxonline/bin/python -m pytest -W error -W ignore:unclosed:ResourceWarning --strict-markers --strict-config --numprocesses 4 \
-	  openedx_certificates cms courses openedx users site_tests/bare_host_test.py
+	  openedx_certificates cms courses openedx users
 
 browser: setup ## Fetch a Chromium for the tests, where the machine has none
 	@$(BIN)/python -m tools.browser

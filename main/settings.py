@@ -13,6 +13,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from kombu import Queue
 
+import openedx_certificates
 from main import logs, metric_files
 from main.database.configuration import configure as configure_databases
 from main.environment import Environment, read_crontab
@@ -266,7 +267,7 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "MITx Online certificates",
-    "VERSION": "0.1.0",
+    "VERSION": openedx_certificates.__version__,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     # Swagger UI comes with the site: the page works where nothing else can be reached.
     "SWAGGER_UI_DIST": "SIDECAR",
