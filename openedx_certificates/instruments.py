@@ -3,12 +3,12 @@
 `main.metrics` shows the sums. Labels take none but the values named here: no caller can add one.
 """
 
-import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final, Literal
 
+from openedx_certificates.logs import get_logger
 from openedx_certificates.wire.exceptions import (
     OpenEdxError,
     OpenEdxNonsense,
@@ -44,7 +44,7 @@ except ImportError:
 
     Histogram = Counter  # type: ignore[assignment, misc]
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 Webhook = Literal["certificate", "enrollment"]
 Question = Literal["grade", "page"]

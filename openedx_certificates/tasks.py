@@ -1,6 +1,5 @@
 """The periodic work, for Celery. What the app's MODE leaves to the host is not done here."""
 
-import logging
 import time
 from datetime import datetime
 from typing import Any, Final
@@ -12,10 +11,11 @@ from openedx_certificates.attempts.passes import process_requests
 from openedx_certificates.clock import database_now
 from openedx_certificates.conflicts import reconnect_if_closed
 from openedx_certificates.held.replays import prune_requests
+from openedx_certificates.logs import get_logger
 from openedx_certificates.settings import app_settings
 from openedx_certificates.sweeps.periodic import get_runs_to_sweep, sweep_unless_swept_since
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 # A worker that is told to end waits for its task: a long queue must not hold it up.
 PASS_SECONDS: Final = 60

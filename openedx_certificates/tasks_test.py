@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 
 
 def logged(caplog: pytest.LogCaptureFixture, message: str) -> list[dict[str, object]]:
-    return [vars(record) for record in caplog.records if record.getMessage() == message]
+    return [vars(record) for record in caplog.records if vars(record).get("event") == message]
 
 
 def test_the_task_sweeps_the_eligible_runs_and_logs_what_it_did(

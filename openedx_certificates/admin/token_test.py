@@ -123,7 +123,7 @@ class TestANewToken:
             for record in caplog.records
             if record.name == "openedx_certificates.webhooks.tokens"
         ]
-        assert (record.getMessage(), record.levelname) == ("token made", "INFO")
+        assert (record.event, record.levelname) == ("token made", "INFO")
         assert (record.user_id, record.made_by_id) == (plugin.pk, admin_user.pk)
         assert (record.token_id, record.scopes) == (AccessToken.objects.get().pk, ["webhooks"])
 
@@ -374,7 +374,7 @@ class TestWithdrawing:
             for record in caplog.records
             if record.name == "openedx_certificates.webhooks.tokens"
         ]
-        assert record.getMessage() == "token withdrawn"
+        assert record.event == "token withdrawn"
         assert (record.user_id, record.token_id, record.withdrawn_by_id) == (
             plugin.pk,
             row.pk,

@@ -23,12 +23,13 @@ from openedx_certificates.held.outcomes import (
 from openedx_certificates.held.pause import OUTAGES, note_answer, note_outage
 from openedx_certificates.held.queue import OwnFailure, Reason
 from openedx_certificates.issuing.errors import describe_own_error
+from openedx_certificates.logs import get_logger
 from openedx_certificates.models import CertificateRequest, OpenEdxPause
 from openedx_certificates.rules import CertificateOutcome
 from openedx_certificates.sweeps.generation import generate_course_run_certificates
 from openedx_certificates.wire.exceptions import NoEdxUsername, OpenEdxError
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,5 @@
 """One pass over the held requests: by a worker, by a command, whenever; many may run at once."""
 
-import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -15,9 +14,10 @@ from openedx_certificates.attempts.batches import are_pages_worth_it, make_attem
 from openedx_certificates.held.outcomes import give_up_after_pause, settle_already_certified
 from openedx_certificates.held.pause import claim_probe, get_pause, give_probe_back
 from openedx_certificates.held.queue import claim, get_free_requests, get_leased, is_due
+from openedx_certificates.logs import get_logger
 from openedx_certificates.models import CertificateRequest
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 @dataclass(slots=True)

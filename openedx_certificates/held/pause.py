@@ -3,7 +3,6 @@
 The state is one row, so that every web server and worker knows it.
 """
 
-import logging
 from datetime import timedelta
 
 from django.db import transaction
@@ -11,6 +10,7 @@ from django.db.models.functions import Now
 
 from openedx_certificates.clock import database_now, has_come
 from openedx_certificates.held.backoff import LONGEST_PROBE_DELAY, delay_until_probe
+from openedx_certificates.logs import get_logger
 from openedx_certificates.models import OpenEdxPause
 from openedx_certificates.models.request import LAST_ERROR_TEXT_MAX_LENGTH
 from openedx_certificates.settings import app_settings
@@ -22,7 +22,7 @@ from openedx_certificates.wire.exceptions import (
     OpenEdxUnreachable,
 )
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 # Failures of Open edX as a whole; the others are about one learner, and show that it is up.
 OUTAGES = (OpenEdxUnreachable, OpenEdxRefused, OpenEdxThrottled, OpenEdxNonsense)

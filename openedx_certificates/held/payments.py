@@ -3,7 +3,6 @@
 The contract, section 4: the two come in any order, also in a run that the sweep has left behind.
 """
 
-import logging
 from collections.abc import Collection, Mapping
 from functools import partial
 
@@ -14,10 +13,11 @@ from openedx_certificates import host
 from openedx_certificates.conflicts import describe_failure
 from openedx_certificates.held.queue import accept_payments
 from openedx_certificates.held.wakeup import wake_worker
+from openedx_certificates.logs import get_logger
 from openedx_certificates.rules import CertificateOutcome, GradeOutcome, Verdict
 from openedx_certificates.settings import app_settings
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 def note_enrollment(enrollment: host.Enrollment) -> None:

@@ -1,6 +1,5 @@
 """Waking a worker: a hint that something is due, and no more. The request's row is the truth."""
 
-import logging
 import threading
 from contextvars import Context, copy_context
 
@@ -9,7 +8,9 @@ from django.conf import settings
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
-log = logging.getLogger(__name__)
+from openedx_certificates.logs import get_logger
+
+log = get_logger(__name__)
 
 TASK = "openedx_certificates.tasks.process_certificate_requests"
 # Seconds after which a hint that no worker took is thrown away: so long that the worker's clock may be

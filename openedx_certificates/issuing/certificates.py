@@ -1,6 +1,5 @@
 """Certificates: when a run issues them, and what a stored grade or an administrator does to one."""
 
-import logging
 from datetime import datetime
 
 from django.db import transaction
@@ -9,6 +8,7 @@ from django.db.models.functions import Now
 
 from openedx_certificates import host
 from openedx_certificates.issuing.writing import Result, carry_out
+from openedx_certificates.logs import get_logger
 from openedx_certificates.rules import (
     CertificateOutcome,
     GradeOutcome,
@@ -18,7 +18,7 @@ from openedx_certificates.rules import (
     judge_certificate,
 )
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 def are_certificates_due(course_run: host.CourseRun, now: datetime) -> bool:

@@ -1,11 +1,10 @@
 """Storing grades: Open edX's, and an administrator's."""
 
-import logging
-
 from django.db import transaction
 
 from openedx_certificates import host
 from openedx_certificates.issuing.writing import carry_out
+from openedx_certificates.logs import get_logger
 from openedx_certificates.rules import (
     NO_CERTIFICATE_GRADE,
     GradeOutcome,
@@ -16,7 +15,7 @@ from openedx_certificates.rules import (
     judge_grade,
 )
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 def ensure_course_run_grade(

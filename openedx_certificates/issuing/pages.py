@@ -1,6 +1,5 @@
 """From a page of grades to certificates, and to the requests that waited for them."""
 
-import logging
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +17,7 @@ from openedx_certificates.held.outcomes import settle_certified
 from openedx_certificates.issuing.errors import CertificateNotSaved, describe_own_error
 from openedx_certificates.issuing.fetching import GradePage
 from openedx_certificates.issuing.writing import carry_out, carry_out_where_needed
+from openedx_certificates.logs import get_logger
 from openedx_certificates.rules import (
     CertificateOutcome,
     GradeOutcome,
@@ -28,7 +28,7 @@ from openedx_certificates.rules import (
 )
 from openedx_certificates.wire.grades import EdxGrade
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

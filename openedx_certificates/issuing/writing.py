@@ -1,6 +1,5 @@
 """Carrying out what the rules say: for a page of learners or for one, in the same few statements."""
 
-import logging
 import traceback
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from openedx_certificates.held.payments import find_late_payments
 from openedx_certificates.issuing.bulk import insert_grades, update_grades
 from openedx_certificates.issuing.errors import CertificateNotSaved
 from openedx_certificates.issuing.standings import LockedStanding, lock_standings, look_at_standings
+from openedx_certificates.logs import get_logger
 from openedx_certificates.models import CourseRunCertificateDeletion, ZeroNote
 from openedx_certificates.rules import (
     CertificateOutcome,
@@ -29,7 +29,7 @@ from openedx_certificates.rules import (
 from openedx_certificates.signals import certificate_created, certificate_deleted
 from openedx_certificates.waiting.holding import hold_nothing
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 Judge = Callable[[int, Standing], Verdict]
 

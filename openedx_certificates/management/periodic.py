@@ -1,6 +1,5 @@
 """Celery beat's schedule, kept without Celery's beat: for a site that has no broker."""
 
-import logging
 import threading
 from contextvars import copy_context
 from dataclasses import dataclass
@@ -12,7 +11,9 @@ from celery import current_app
 from celery.schedules import BaseSchedule, maybe_schedule
 from django.db import close_old_connections
 
-log = logging.getLogger(__name__)
+from openedx_certificates.logs import get_logger
+
+log = get_logger(__name__)
 
 LOOK_SECONDS = 1.0
 

@@ -1,6 +1,5 @@
 """From Open edX's grades to certificates: one learner, one run, or all of them."""
 
-import logging
 from collections import deque
 from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
@@ -13,11 +12,12 @@ from openedx_certificates.issuing.certificates import are_certificates_due
 from openedx_certificates.issuing.fetching import fetch_grade_pages
 from openedx_certificates.issuing.learner import issue_certificate
 from openedx_certificates.issuing.pages import LearnerResult, apply_page, settle_kept
+from openedx_certificates.logs import get_logger
 from openedx_certificates.sweeps.leases import RunIsSwept, claim_sweep, wait_for_others
 from openedx_certificates.sweeps.run import RunSweep, note_failed_run
 from openedx_certificates.sweeps.summaries import GenerationSummary, Progress
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 def generate_course_run_certificates(

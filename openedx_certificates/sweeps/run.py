@@ -1,6 +1,5 @@
 """One course run: from its pages of grades to certificates, and what is kept of how that went."""
 
-import logging
 import time
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,6 +17,7 @@ from openedx_certificates.issuing.certificates import are_certificates_due
 from openedx_certificates.issuing.errors import describe_own_error
 from openedx_certificates.issuing.fetching import GradePage, fetch_grade_pages
 from openedx_certificates.issuing.pages import LearnerResult, apply_page, settle_kept
+from openedx_certificates.logs import get_logger
 from openedx_certificates.models.sweep import ERROR_TEXT_MAX_LENGTH
 from openedx_certificates.rules import CertificateOutcome, GradeOutcome
 from openedx_certificates.settings import app_settings
@@ -25,7 +25,7 @@ from openedx_certificates.sweeps.leases import SweepLease, SweepOvertaken
 from openedx_certificates.sweeps.summaries import GenerationSummary, Progress
 from openedx_certificates.wire.exceptions import CannotAsk, OpenEdxError
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 @dataclass(slots=True)

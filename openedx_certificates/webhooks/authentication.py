@@ -1,6 +1,5 @@
 """Who may knock: bearers of an OAuth2 token, sent in the Authorization header."""
 
-import logging
 from typing import Any
 
 from django.http import HttpRequest
@@ -8,10 +7,11 @@ from oauth2_provider.contrib.rest_framework import OAuth2Authentication
 from rest_framework.exceptions import AuthenticationFailed, PermissionDenied, Throttled
 from rest_framework.request import Request
 
+from openedx_certificates.logs import get_logger
 from openedx_certificates.settings import app_settings
 from openedx_certificates.webhooks.failures import TOKEN, count_failure
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class BearerTokenAuthentication(OAuth2Authentication):

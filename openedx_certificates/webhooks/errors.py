@@ -1,6 +1,5 @@
 """The one table from an error to the reply it becomes."""
 
-import logging
 from typing import Any, Final
 
 from django.db import DataError
@@ -10,9 +9,10 @@ from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
 from openedx_certificates.conflicts import describe_failure
+from openedx_certificates.logs import get_logger
 from openedx_certificates.webhooks.exceptions import EventTooLarge, InvalidEvent, NotKnownHere
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 # Seconds, by header: the database of a site that fails over is back within moments.
 RETRY_AFTER: Final = {"Retry-After": "1"}

@@ -6,7 +6,6 @@ too, such as passwords.
 """
 
 import ipaddress
-import logging
 import math
 import time
 from contextlib import suppress
@@ -17,7 +16,9 @@ from django.http import HttpRequest
 from rest_framework.settings import api_settings
 from rest_framework.throttling import BaseThrottle
 
-log = logging.getLogger(__name__)
+from openedx_certificates.logs import get_logger
+
+log = get_logger(__name__)
 
 WINDOW_SECONDS: Final = 60
 #: Tokens are long and random, so nobody finds one by trying. Count one once it has failed, and no

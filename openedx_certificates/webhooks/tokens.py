@@ -1,6 +1,5 @@
 """The tokens that open the webhooks: how one is made and withdrawn, and when the last one ends."""
 
-import logging
 import re
 import secrets
 from collections.abc import Iterable, Sequence
@@ -20,9 +19,10 @@ from oauth2_provider.models import (
 from oauth2_provider.scopes import get_scopes_backend
 
 from openedx_certificates import host
+from openedx_certificates.logs import get_logger
 from openedx_certificates.settings import app_settings
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 DEFAULT_DAYS: Final = 365
 MOST_DAYS: Final = 36_500

@@ -1,6 +1,5 @@
 """The webhook of learners who have passed, and what a webhook of the host needs to be like it."""
 
-import logging
 import re
 from collections.abc import Callable
 from functools import wraps
@@ -16,6 +15,7 @@ from rest_framework.response import Response
 
 from openedx_certificates import host
 from openedx_certificates.attempts.intake import request_certificate
+from openedx_certificates.logs import get_logger
 from openedx_certificates.masking import mask_email
 from openedx_certificates.settings import app_settings
 from openedx_certificates.webhooks.authentication import BearerTokenAuthentication
@@ -26,7 +26,7 @@ from openedx_certificates.webhooks.permissions import HasRequiredScopes
 from openedx_certificates.webhooks.replies import DEFERRED, reply_to
 from openedx_certificates.webhooks.serializers import CertificateEventSerializer
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 View = TypeVar("View", bound=Callable[..., Any])
 

@@ -1,11 +1,11 @@
 """The way through a course's pages: where the next one is, and how many learners it may hold."""
 
-import logging
 import re
 from collections.abc import Iterable
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
+from openedx_certificates.logs import get_logger
 from openedx_certificates.wire.exceptions import OpenEdxError, OpenEdxNonsense, OpenEdxTimeout
 
 # A page of so few learners takes too long for another reason than its size.
@@ -18,7 +18,7 @@ BARREN_PAGES: Final = 50
 _HOST_MAX: Final = 260
 _PAGE_SIZE: Final = re.compile(r"(?<![^&])page_size=[^&]*")
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class PageWalk:

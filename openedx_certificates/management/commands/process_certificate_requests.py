@@ -1,6 +1,5 @@
 """Work on the held requests: one pass, or on and on."""
 
-import logging
 import signal
 import threading
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from django.db import Error as DatabaseFailure
 from openedx_certificates.api import count_requests, process_requests
 from openedx_certificates.conflicts import describe_failure
 from openedx_certificates.held.wakeup import TASK
+from openedx_certificates.logs import get_logger
 from openedx_certificates.management.periodic import PeriodicTasks
 from openedx_certificates.management.progress import (
     add_progress_argument,
@@ -21,7 +21,7 @@ from openedx_certificates.management.progress import (
     requests_bar,
 )
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 # Between two looks for what is due.
 WATCH_SECONDS = 2.0
