@@ -48,7 +48,7 @@ def share(folder: str) -> None:
     Never raises. While the folder is of no use nothing is counted; the log says so once a process.
     """
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
-    values.MmapedDict = _File  # type: ignore[assignment,misc]
+    values.MmapedDict = _File  # type: ignore[attr-defined,assignment]
 
     class Value(values.MultiProcessValue(_Pair(Path(folder)).find)):  # type: ignore[misc]
         def inc(self, amount: float) -> None:

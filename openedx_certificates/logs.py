@@ -17,11 +17,11 @@ class IdsInMessage(logging.Filter):
     """Writes what TOLD names behind the message; the field `event` is the message without it."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.event = record.getMessage()
         fields = vars(record)
+        event = fields["event"] = record.getMessage()
         told = {name: fields[name] for name in TOLD if fields.get(name) is not None}
         if told:
-            text = str(record.msg) if record.args else record.event.replace("%", "%%")
+            text = str(record.msg) if record.args else event.replace("%", "%%")
             record.msg = f"{text} ({', '.join(f'{name} %s' for name in told)})"
             record.args = (*(record.args or ()), *told.values())
         return True

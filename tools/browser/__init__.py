@@ -1,7 +1,9 @@
 """A Chromium for the tests that look at pages: found, fetched where there is none, and driven."""
 
+from playwright.sync_api import Page
+
 from tools.browser.exceptions import BrowserError
 from tools.browser.finding import find_browser
-from tools.browser.window import Browser, Page
+from tools.browser.window import Browser
 
 __all__ = ["Browser", "BrowserError", "Page", "find_browser"]

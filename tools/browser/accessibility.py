@@ -1,8 +1,7 @@
 """What axe, a checker of the WCAG's rules, finds on a page."""
 
 from axe_playwright_python.sync_playwright import Axe
-
-from tools.browser.window import Page
+from playwright.sync_api import Page
 
 # WCAG 2.2 at level AA, which holds all of the older ones, and what axe calls good practice.
 TAGS = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
