@@ -66,11 +66,12 @@ audit: setup ## Ask the vulnerability service of PyPI about every pinned package
 	@# Strict: a package that the service does not know fails, and is not passed over.
 	$(BIN)/pip-audit --strict --require-hashes --disable-pip --progress-spinner off --requirement requirements/dev.txt
 
-lint: setup ## Check style, types, layers, migrations and the Dockerfile
+lint: setup ## Check style, types, layers, prose, migrations and the Dockerfile
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(NO_DATABASE) $(BIN)/mypy .
 	$(BIN)/lint-imports
+	$(BIN)/python -m tools.prose
 	$(NO_DATABASE) $(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/hadolint Dockerfile
 

@@ -1,4 +1,4 @@
-"""Fixtures for every test: the people who call, and the Open edX that is asked."""
+"""Fixtures for every test: the callers, and the Open edX that is asked."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar

@@ -33,7 +33,7 @@ def create_local_enrollment(
     """Make the learner's enrollment here what Open edX says it is there, without asking it.
 
     Repeatable, also at the same time. One that exists is made active again and moves up to a paid
-    mode; an unpaid mode never replaces another, since a learner who paid stays so. But one that was
+    mode; an unpaid mode never replaces another, since a payment stays one. But one that was
     refunded, deferred or transferred comes back in the mode that is given: what was paid for it is
     gone (the contract, section 5). Each change leaves an audit row.
 
@@ -53,7 +53,7 @@ def change_enrollment(
 ) -> CourseRunEnrollment:
     """Set what is given of the learner's enrollment as an administrator does, and return it.
 
-    Makes the enrollment where there is none; Open edX is not told. What is not given stays as it
+    Makes the enrollment if there is none; Open edX is not told. What is not given stays as it
     is, but an enrollment made active loses the reason why it was not. A change leaves an audit row.
 
     Args:

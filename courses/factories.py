@@ -32,7 +32,7 @@ class CourseFactory(DjangoModelFactory):
 
 
 class CourseRunFactory(DjangoModelFactory):
-    """A live, instructor-paced run whose certificates may be issued since yesterday."""
+    """A live, instructor-paced run with certificates due since yesterday."""
 
     course = factory.SubFactory(CourseFactory)
     title = factory.LazyAttribute(lambda run: run.course.title)

@@ -1,7 +1,7 @@
 """What MITx Online knows of courses, learners, grades and certificates, as far as the app relies on it.
 
 Names and traits are MITx Online's: audit columns without an encoder, `to_dict()` of each model, and
-a certificate whose `save()` does more than store a row.
+a certificate with a `save()` that does more than store a row.
 """
 
 import uuid
@@ -78,7 +78,7 @@ class CourseRun(TimestampedModel):
 
 
 class AuditModel(TimestampedModel):
-    """One change of a row: how it was, how it became, and who did it."""
+    """One change of a row: how it was, how it became, and its author."""
 
     acting_user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -96,7 +96,7 @@ class AuditModel(TimestampedModel):
 
 
 class AuditableModel(TimestampedModel):
-    """A row whose changes are recorded."""
+    """A row with a record of its changes."""
 
     class Meta:
         abstract = True
@@ -198,7 +198,7 @@ class CourseRunEnrollmentAudit(AuditModel):
         return f"change of enrollment {self.enrollment_id}"
 
 
-# A stored grade of exactly this means that there shall be no certificate.
+# A stored grade of exactly this means that there must be no certificate.
 NO_CERTIFICATE_GRADE = 0.0
 
 

@@ -1,4 +1,4 @@
-"""What anybody may know of a certificate who has its address."""
+"""What the address of a certificate tells of it."""
 
 import re
 import unicodedata
@@ -44,10 +44,10 @@ class PublishedCertificate:
 
 
 def find_published_certificate(uuid: UUID) -> PublishedCertificate | Absence:
-    """Return the certificate as everybody may see it, or why nobody may.
+    """Return the certificate as everybody may see it, or why it can't be seen.
 
     One that an administrator has revoked and one that a grade of 0.0 has deleted are the same to
-    others: whom it was shown to shall see that it does not hold, and not why. One that is not
+    others: they see that it does not hold, and not why. One that is not
     issued yet is unknown.
     """
     certificate = (

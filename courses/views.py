@@ -1,4 +1,4 @@
-"""The certificate's page, for everybody who has its address."""
+"""The certificate's page, for everybody with its address."""
 
 import logging
 from unicodedata import east_asian_width
@@ -18,7 +18,7 @@ from openedx_certificates.api import describe_failure
 
 log = logging.getLogger(__name__)
 
-# Seconds in which one who has just seen a certificate may not see that it is revoked.
+# Seconds for which a browser that showed a certificate may not show that it is revoked.
 CACHE_SECONDS = 60
 NO_NAME = "A learner of MITx Online"
 # Letters from which on a name or a title is set smaller.
@@ -56,7 +56,7 @@ def certificate_page(request: HttpRequest, uuid: UUID) -> HttpResponse:
     No session is asked for and no cookie set: the page is the same for all.
     """
     # 200: it is valid. 404: there is none, or not yet. 410: it was revoked. 503: our database
-    # failed, and whoever verifies a certificate must not take that for one of the others.
+    # failed, and a verifier must not take that for one of the others.
     try:
         found = find_published_certificate(uuid)
     except DatabaseFailure as failure:
@@ -121,6 +121,6 @@ def _tell_absence(absence: str) -> HttpResponse:
 
 def _finish(response: HttpResponse, cache_control: str) -> HttpResponse:
     response["Cache-Control"] = cache_control
-    # The learner decides who gets the address; no search engine tells of it.
+    # The learner decides on the address's readers; no search engine tells of it.
     response["X-Robots-Tag"] = "noindex"
     return response

@@ -1,4 +1,4 @@
-"""What the certificate's address answers: a page or JSON, and where there is no certificate."""
+"""What the certificate's address answers: a page or JSON, and if there is no certificate."""
 
 from datetime import timedelta
 

@@ -8,8 +8,8 @@ from celery import Celery
 from celery.signals import beat_init, setup_logging, worker_init
 from django.core.exceptions import ImproperlyConfigured
 
+from main import task_log
 from main.checks import refuse_invalid_settings
-from main.task_log import TaskLog
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "main.settings")
 
@@ -17,16 +17,14 @@ app = Celery("mitxonline")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
-# Kept: Celery holds its listeners loosely.
-_task_log = TaskLog()
-_task_log.connect()
+task_log.connect()
 
 
 @setup_logging.connect
 def keep_logging_as_it_is(**_kwargs: Any) -> None:
     """Leave the logs to settings.LOGGING; a receiver of this signal is all that Celery asks for.
 
-    It would set the root logger to WARNING, and the outcome of a sweep would be told to nobody.
+    It would set the root logger to WARNING, and the outcome of a sweep would not be told.
     """
 
 

@@ -1,4 +1,4 @@
-"""Each misconfiguration is named: by its number where the checks find it, else by the variable."""
+"""Each misconfiguration is named: by its number if the checks find it, else by the variable."""
 
 import os
 import runpy

@@ -13,7 +13,7 @@ _POSTGRESQL: Final = ("postgres://", "postgresql://", "psql://", "pgsql://")
 
 
 class Environment(environ.Env):
-    """Reads variables, and names the one whose value is not of its kind; never the value itself.
+    """Reads variables, and names the one with a value not of its kind; never the value itself.
 
     Its methods raise ImproperlyConfigured.
     """

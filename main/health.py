@@ -1,13 +1,14 @@
-"""Whether the site is alive, and ready for requests: for load balancers and for whoever watches.
+"""Whether the site is alive, and ready for requests: for load balancers and monitoring.
 
 Neither names an address, a version or an error's text: everybody may ask.
 """
 
 import logging
 import threading
+from collections.abc import Callable
 from concurrent.futures import wait
 from http import HTTPStatus
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from celery import current_app
 from django.conf import settings
@@ -16,8 +17,6 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
-from health_check import HealthCheck
-from health_check.exceptions import ServiceReturnedUnexpectedResult, ServiceWarning
 
 from main.shared_question import SharedQuestion
 from openedx_certificates.held.pause import get_pause
@@ -35,101 +34,94 @@ OK: Final = "ok"
 NO_ANSWER: Final = "no answer"
 
 
-class Broker(HealthCheck):
-    """The broker takes messages: one that is full, or a read-only replica, takes connections alone."""
-
-    # Of which no worker reads.
-    queue: ClassVar = "mitxonline.readiness"
-
-    def run(self) -> None:
-        options = {
-            "socket_connect_timeout": BROKER_PATIENCE_SECONDS,
-            "socket_timeout": BROKER_PATIENCE_SECONDS,
-        }
-        with current_app.connection_for_write(
-            connect_timeout=BROKER_PATIENCE_SECONDS, transport_options=options
-        ) as broker:
-            broker.connect()
-            try:
-                self._send(broker.default_channel)
-            except broker.channel_errors as error:
-                raise ServiceReturnedUnexpectedResult("takes no messages") from error
-
-    def _send(self, channel: Any) -> None:
-        # Declared, since RabbitMQ drops what it has no queue for.
-        channel.queue_declare(queue=self.queue, durable=True, auto_delete=False)
-        channel.basic_publish(channel.prepare_message(""), exchange="", routing_key=self.queue)
-        channel.queue_purge(queue=self.queue)
+# Of which no worker reads.
+_QUEUE: Final = "mitxonline.readiness"
 
 
-class Database(HealthCheck):
-    """An event could be held: the database answers, takes writes, and has room for them."""
+def ask_broker() -> str:
+    """Say whether it takes messages: one that is full, or a read-only replica, takes connections alone."""
+    options = {
+        "socket_connect_timeout": BROKER_PATIENCE_SECONDS,
+        "socket_timeout": BROKER_PATIENCE_SECONDS,
+    }
+    with current_app.connection_for_write(
+        connect_timeout=BROKER_PATIENCE_SECONDS, transport_options=options
+    ) as broker:
+        broker.connect()
+        channel: Any = broker.default_channel
+        try:
+            # Declared, since RabbitMQ drops what it has no queue for.
+            channel.queue_declare(queue=_QUEUE, durable=True, auto_delete=False)
+            channel.basic_publish(channel.prepare_message(""), exchange="", routing_key=_QUEUE)
+            channel.queue_purge(queue=_QUEUE)
+        except broker.channel_errors:
+            return "takes no messages"
+    return OK
 
-    def run(self) -> None:
-        try_to_hold()
+
+def ask_database() -> str:
+    """Say whether an event could be held: it answers, takes writes, and has room for them."""
+    try_to_hold()
+    return OK
 
 
-class Migrations(HealthCheck):
+class Migrations:
     """All migrations of this release are applied; once they are, they are not looked for again."""
 
-    _were_applied = False
+    def __init__(self) -> None:
+        self._were_applied = False
 
-    def run(self) -> None:
-        if self._were_applied:
-            return
-        executor = MigrationExecutor(connection)
-        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
-            raise ServiceReturnedUnexpectedResult("not applied")
-        self._were_applied = True
-
-
-class OpenEdx(HealthCheck):
-    """Open edX is asked as ever. Where it isn't, that is a warning: events are held all the same."""
-
-    def run(self) -> None:
-        pause = get_pause()
-        if pause.since is not None:
-            raise ServiceWarning(f"paused since {pause.since:%Y-%m-%dT%H:%M:%SZ}")
-        if pause.failures:
-            raise ServiceWarning(f"failing, {pause.failures} in a row")
-
-
-class _SharedCheck:
-    """A check, made once for all who ask in the same moment."""
-
-    def __init__(
-        self, check: HealthCheck, *, is_needed: bool = True, silence: str = NO_ANSWER
-    ) -> None:
-        self._check = check
-        #: Whether the site can't serve without.
-        self.is_needed = is_needed
-        #: What is said where the check came to nothing.
-        self.silence = silence
-        self.question = SharedQuestion(self._look)
-
-    def _look(self) -> str:
-        try:
-            with patience_of(DATABASE_SECONDS, bounds_statements=True):
-                self._check.run()
-        except (ServiceWarning, ServiceReturnedUnexpectedResult) as told:
-            return told.message
-        except Exception:  # noqa: BLE001 - its text can hold an address or a user's name
-            return self.silence
+    def look(self) -> str:
+        """Say whether they are."""
+        if not self._were_applied:
+            executor = MigrationExecutor(connection)
+            if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+                return "not applied"
+            self._were_applied = True
         return OK
 
 
+def look_at_pause() -> str:
+    """Say whether Open edX is asked as ever. If it isn't, events are held all the same."""
+    pause = get_pause()
+    if pause.since is not None:
+        return f"paused since {pause.since:%Y-%m-%dT%H:%M:%SZ}"
+    return f"failing, {pause.failures} in a row" if pause.failures else OK
+
+
+class _SharedCheck:
+    """A check, made once for all that ask in the same moment."""
+
+    def __init__(
+        self, look: Callable[[], str], *, is_needed: bool = True, silence: str = NO_ANSWER
+    ) -> None:
+        self._look = look
+        #: Whether the site can't serve without.
+        self.is_needed = is_needed
+        #: What is said if the check came to nothing.
+        self.silence = silence
+        self.question = SharedQuestion(self._ask)
+
+    def _ask(self) -> str:
+        try:
+            with patience_of(DATABASE_SECONDS, bounds_statements=True):
+                return self._look()
+        except Exception:  # noqa: BLE001 - its text can hold an address or a user's name
+            return self.silence
+
+
 _CHECKS: Final = {
-    "database": _SharedCheck(Database()),
-    "migrations": _SharedCheck(Migrations()),
+    "database": _SharedCheck(ask_database),
+    "migrations": _SharedCheck(Migrations().look),
     # Events are held without these two. Were they needed, all servers would leave the load balancer
     # together, and the events would be lost.
-    "broker": _SharedCheck(Broker(), is_needed=False, silence=NO_ANSWER),
-    "openedx": _SharedCheck(OpenEdx(), is_needed=False, silence="unknown"),
+    "broker": _SharedCheck(ask_broker, is_needed=False),
+    "openedx": _SharedCheck(look_at_pause, is_needed=False, silence="unknown"),
 }
 
 
 class _LastWord:
-    """Logs when something of ours stops answering, or answers again; every few seconds somebody asks.
+    """Logs when something of ours stops answering, or answers again; it is asked every few seconds.
 
     Open edX's pause has a line of its own.
     """
@@ -158,14 +150,14 @@ _last_word: Final = _LastWord()
 @never_cache
 @require_safe
 def live(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 - as Django calls it
-    """Answer 200 for as long as the process can answer; nobody else is asked."""
+    """Answer 200 for as long as the process can answer; nothing else is asked."""
     return JsonResponse({"status": "alive"})
 
 
 @never_cache
 @require_safe
 def ready(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 - as Django calls it
-    """Answer 200 where the site can take requests, else 503, and how each thing it leans on does.
+    """Answer 200 if the site can take requests, else 503, and how each thing it leans on does.
 
     After PATIENCE_SECONDS at most. A broker or an Open edX that is down is told of, and
     keeps the site ready: events are held.

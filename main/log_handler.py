@@ -1,4 +1,4 @@
-"""How a log line gets to standard error, which may be a pipe that nobody reads."""
+"""How a log line gets to standard error, which may be a pipe without a reader."""
 
 import logging
 import os
@@ -17,7 +17,7 @@ PATIENCE_SECONDS: Final = 0.2
 class LogHandler(logging.StreamHandler[Any]):
     """Writes to standard error; if a line can't be made, it tells so, without the values.
 
-    A line that nobody reads costs no event: it is dropped and counted, and the log says how many
+    A line without a reader costs no event: it is dropped and counted, and the log says how many
     were as soon as there is a reader again.
     """
 

@@ -1,4 +1,4 @@
-"""Standard error as a pipe, and what becomes of the log while nobody reads it."""
+"""Standard error as a pipe, and what becomes of the log while it is not read."""
 
 import fcntl
 import json

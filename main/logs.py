@@ -1,7 +1,7 @@
 """How a log line is made from a record, and which libraries are heard.
 
 Modules log by the standard library: a constant message, and fields in `extra`. What stands in a line
-is decided here for all of them, so that a library's carelessness puts nobody's data into the log.
+is decided here for all of them, so that a library's carelessness puts no personal data into the log.
 """
 
 import logging
@@ -22,10 +22,9 @@ from main.log_handler import LogHandler
 LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 FRAMES_MAX: Final = 40
 CHAIN_MAX: Final = 5
-# Whose lines an operator may want to see more of; they hold ids alone, at every level.
+# Those with lines that an operator may want to see more of; they hold ids alone, at every level.
 OUR_OWN: Final = (
     "courses",
-    "django_structlog",
     "main",
     "openedx",
     "openedx_certificates",
@@ -62,7 +61,7 @@ def configuration(level: str, *, debug: bool) -> dict[str, Any]:
         # or DEBUG it shows what it works on.
         "loggers": {
             **{name: {"level": level} for name in OUR_OWN},
-            # Django's own set-up gives this logger a second handler where DEBUG is on.
+            # Django's own set-up gives this logger a second handler if DEBUG is on.
             "django": {"handlers": [], "propagate": True, "level": _at_least("INFO", level)},
             # Statements with their values: addresses, grades.
             "django.db.backends": {"level": "WARNING"},
@@ -127,21 +126,6 @@ def formatter(*, as_json: bool) -> dict[str, Any]:
     }
 
 
-def let_structlog_speak() -> None:
-    """Have what is logged by structlog itself, as django-structlog does, go the same way."""
-    structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            *_WHO_AND_WHERE,
-            merge_contextvars,
-            ProcessorFormatter.wrap_for_formatter,
-        ],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=True,
-    )
-
-
 class LineFormatter(ProcessorFormatter):
     """Makes the line; of an exception among the arguments of a message it tells the type alone."""
 
@@ -181,7 +165,7 @@ class NotOfOneTask(logging.Filter):
         return not hasattr(record, "data")
 
 
-# Django's request; and what a formatter of somebody else's leaves behind in a record.
+# Django's request; and what another formatter leaves behind in a record.
 _NOT_FIELDS = frozenset({"request", "message", "asctime"})
 _WHO_AND_WHERE = [structlog.stdlib.add_log_level, structlog.stdlib.add_logger_name]
 
@@ -195,7 +179,7 @@ def _without_text(value: object) -> object:
 
 
 def _frames_alone(_logger: Any, _method: str, event: Event) -> Event:
-    """Show where an exception came from; its text can hold the values of a row."""
+    """Show the place of an exception; its text can hold the values of a row."""
     exc_info = event.pop("exc_info", None)
     if exc_info is True:
         exc_info = sys.exc_info()

@@ -1,7 +1,7 @@
 """The files in which the processes of a site keep their counts, in a folder that they share.
 
 A process counts in a pair of files that no other has; which pair, a lock says. The pair of a process
-that has ended, however it ended, is taken up by the next, and its counts go on from where they were:
+that has ended, however it ended, is taken up by the next, and its counts go on from there:
 nothing that was counted is lost, and there are never more files than processes that lived at once.
 
 Counting is never worth a request. While the folder is full, read-only, damaged or gone, the counts
@@ -128,7 +128,7 @@ class _Pair:
     def find(self) -> int:
         """Return the number. Asked at each count: a process that was forked takes a pair of its own.
 
-        So does one whose folder was emptied. Never raises: without a pair the number is _NOWHERE.
+        So does one with an emptied folder. Never raises: without a pair the number is _NOWHERE.
         """
         try:
             if not self._is_held():
@@ -150,7 +150,7 @@ class _Pair:
             try:
                 lock = path.open("a+b")
             except PermissionError:
-                # Another user's, such as root's who ran a command by hand.
+                # Another user's, such as root's, after a command by hand.
                 if path.exists():
                     continue
                 raise
@@ -179,7 +179,7 @@ class _File(MmapedDict):
         self._capacity = sys.maxsize
         file = Path(self._path)
         content = _HEADER.pack(_HEADER.size)
-        # Damage is told of where it is read: no line may be logged here, since a line that is dropped
+        # Damage is told of on reading: no line may be logged here, since a line that is dropped
         # is counted, and the library holds the lock of all counts.
         with suppress(Exception):
             if _read(file):

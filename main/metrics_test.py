@@ -1,4 +1,4 @@
-"""/metrics: who may read it, what it says, and what it says while the database is away."""
+"""/metrics: its readers, what it says, and what it says while the database is away."""
 
 from typing import Any
 

@@ -4,7 +4,6 @@
 unsafe: what is missing is named at start.
 """
 
-import logging
 import warnings
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,7 @@ DEBUG = env.bool("DEBUG", default=False)
 def required(name: str, *, in_development: str) -> str:
     """Return a variable that production must set and development may leave out.
 
-    Raises ImproperlyConfigured where DEBUG is off and the variable is missing or empty.
+    Raises ImproperlyConfigured if DEBUG is off and the variable is missing or empty.
     """
     value = env.str(name, default=in_development if DEBUG else "")
     if not value:
@@ -42,7 +41,7 @@ ALLOWED_HOSTS = env.list(
     "ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"] if DEBUG else []
 )
 
-# Where the public pages are, for addresses that are printed and shared; empty: where they were asked.
+# The address of the public pages, for links that are printed and shared; empty: as they were asked.
 SITE_BASE_URL = env.str("SITE_BASE_URL", default="").rstrip("/")
 
 # --- Open edX -----------------------------------------------------------------------------------
@@ -83,13 +82,13 @@ CRON_COURSE_CERTIFICATES_DAYS = env.str("CRON_COURSE_CERTIFICATES_DAYS", default
 # --- Celery -------------------------------------------------------------------------------------
 
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="")
-# Without a broker a task runs where it is called.
+# Without a broker a task runs in its caller's process.
 CELERY_TASK_ALWAYS_EAGER = env.bool("CELERY_TASK_ALWAYS_EAGER", default=not CELERY_BROKER_URL)
 CELERY_TASK_EAGER_PROPAGATES = True
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-# Seconds. A broker that hangs is given up, and asked anew.
+# Seconds. A broker that hangs is given up, and asked again.
 CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 5, "socket_timeout": 30}
 CELERY_TIMEZONE = "UTC"
 # A worker takes from both in turn, and no more than it has processes for.
@@ -227,7 +226,7 @@ SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=0)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE_HSTS_SECONDS > 0
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
-# Not Strict: who comes from another site to agree to something of OAuth2 is still logged in.
+# Not Strict: a user coming from another site to agree to something of OAuth2 is still logged in.
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 X_FRAME_OPTIONS = "DENY"
@@ -245,11 +244,11 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
-# How many proxies of our own stand in front and write X-Forwarded-For; by 0 nobody is believed.
+# How many proxies of our own stand in front and write X-Forwarded-For; by 0 none is believed.
 TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
 # How many wrong passwords one address may send in a minute; 0: any number.
 FAILED_LOGINS_MAX = env.int("FAILED_LOGINS_MAX", default=10)
-# In the process's own memory. It holds those counts alone; whose is least used goes first.
+# In the process's own memory. It holds those counts alone; the least used goes first.
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
@@ -269,7 +268,7 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "MITx Online certificates",
     "VERSION": openedx_certificates.__version__,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
-    # Swagger UI comes with the site: the page works where nothing else can be reached.
+    # Swagger UI comes with the site: the page works if nothing else can be reached.
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
@@ -279,10 +278,10 @@ OAUTH2_PROVIDER: dict[str, Any] = {
         "write": "Write",
         "webhooks": "Send the events of Open edX to the webhooks",
     },
-    # Whoever wants a token for the webhooks says so.
+    # A token for the webhooks is asked for by name.
     "DEFAULT_SCOPES": ["read", "write"],
     "ACCESS_TOKEN_EXPIRE_SECONDS": 36_000,
-    # In place of the toolkit's own, which lets nobody make a token.
+    # In place of the toolkit's own, which can't make a token.
     "ACCESS_TOKEN_ADMIN_CLASS": "openedx_certificates.admin.token.AccessTokenAdmin",
     # RFC 9700, which the toolkit will follow by itself from its version 4 on.
     "ALLOWED_REDIRECT_URI_SCHEMES": ["https"],
@@ -300,7 +299,7 @@ OAUTH2_PROVIDER: dict[str, Any] = {
 
 # --- Metrics -------------------------------------------------------------------------------------
 
-# Whoever reads /metrics shows it; without one there is no such page.
+# A reader of /metrics shows it; without one there is no such page.
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 # A folder that all processes of the site share. Without one each tells of what it counted itself.
 METRICS_DIR = env.str("METRICS_DIR", default="")
@@ -313,6 +312,3 @@ LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()
 if LOG_LEVEL not in logs.LEVELS:
     raise ImproperlyConfigured(f"LOG_LEVEL is none of {', '.join(logs.LEVELS)}.")
 LOGGING = logs.configuration(LOG_LEVEL, debug=DEBUG)
-logs.let_structlog_speak()
-# Of a task that was sent; that it was worked on is told at INFO.
-DJANGO_STRUCTLOG_CELERY_TASK_START_LOG_LEVEL = logging.DEBUG

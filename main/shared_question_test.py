@@ -1,4 +1,4 @@
-"""A question that may never be answered: how often it is asked, and whom it holds up."""
+"""A question that may never be answered: how often it is asked, and what it holds up."""
 
 import threading
 from concurrent.futures import wait

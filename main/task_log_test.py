@@ -154,7 +154,7 @@ class TestAcrossProcesses:
         forged = {"request_id": "r1", "level": "critical", "user_id": 7, "email": SECRET}
 
         def forge(headers: dict[str, object], **_more: object) -> None:
-            headers["__django_structlog__"] = forged
+            headers["log_ids"] = forged
 
         signals.before_task_publish.connect(forge)
         with Celery(broker=broker_url, set_as_current=False) as elsewhere:

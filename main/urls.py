@@ -1,4 +1,4 @@
-"""Where each address leads."""
+"""The site's addresses."""
 
 from csp.decorators import csp_update
 from django.contrib import admin
@@ -16,7 +16,7 @@ admin.site.site_url = None
 urlpatterns = [
     path("", include("main.monitoring_urls")),
     path("admin/", admin.site.urls),
-    # Who agrees is sent on to the client's address, and a browser holds a form to where it leads.
+    # A user that agrees is sent on to the client's address, and a browser limits a form's targets.
     path("oauth2/authorize/", csp_update({"form-action": ["https:"]})(AuthorizationView.as_view())),
     # The protocol's own endpoints only: applications and tokens are managed in the admin.
     path("oauth2/", include((oauth2_urlpatterns, "oauth2_provider"))),

@@ -27,7 +27,7 @@ refuse_invalid_settings()
 def application(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
     """Hand the request to Django, with the headers that Django can't cope with mended.
 
-    Webhooks take turns, so that a crowd of them leaves room for the rest of the site; who shows no
+    Webhooks take turns, so that a crowd of them leaves room for the rest of the site; a caller without
     token is refused for next to nothing, and needs none.
     """
     _drop_parameters(environ)
@@ -44,7 +44,7 @@ def _drop_parameters(environ: "WSGIEnvironment") -> None:
     """Leave of Content-Type the media type, and the boundary that a form of several parts needs.
 
     Django reads the other parameters before any of its error handling, and an odd `charset`
-    (`rot13`, `unicode_escape''%5Cud800`) would be a 500 to whoever sends it. We take UTF-8 alone.
+    (`rot13`, `unicode_escape''%5Cud800`) would be a 500. We take UTF-8 alone.
     """
     media_type, *parameters = environ.get("CONTENT_TYPE", "").split(";")
     boundary = [
@@ -73,7 +73,7 @@ def _without_encoded(media_range: str) -> str:
 def _bound_body_of_unknown_length(environ: "WSGIEnvironment") -> None:
     """Let a body be read that comes in chunks, or by HTTP/2; Django would take it for an empty one.
 
-    Nothing is read here: a caller whose body never ends must be refused first, if it is to be.
+    Nothing is read here: a caller with a body that never ends must be refused first, if it is to be.
     """
     is_http_2 = environ.get("SERVER_PROTOCOL", "").startswith("HTTP/2")
     if not environ.get("CONTENT_LENGTH") and (is_http_2 or environ.get("HTTP_TRANSFER_ENCODING")):

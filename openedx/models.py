@@ -1,4 +1,4 @@
-"""Who a learner is on Open edX."""
+"""A learner's account on Open edX."""
 
 from django.conf import settings
 from django.db import models

@@ -1,6 +1,6 @@
 """System checks: the app's own settings, and what it finds at its host.
 
-They are tagged `openedx_certificates`. A host whose MODE is `off` is asked for nothing but that word.
+They are tagged `openedx_certificates`. If MODE is `off`, nothing but that word is looked at.
 With `--database default` the host's tables are looked at: what is missing there is named with the
 statement that mends it, and nothing depends on it but speed and tidiness.
 """

@@ -1,4 +1,4 @@
-"""A process whose clock is wrong does no harm, and a moment that can't be is taken for unknown."""
+"""A process with a wrong clock does no harm, and a moment that can't be is taken for unknown."""
 
 import uuid
 from collections.abc import Iterator

@@ -16,9 +16,9 @@ SHORT_PATIENCE_MILLISECONDS = 300
 
 
 def repeat_on_conflict(act: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """Run the act once more where a simultaneous one inserted its row between look and insert.
+    """Run the act once more if a simultaneous one inserted its row between look and insert.
 
-    The second time the row is there to see. Where the values themselves are refused, the same
+    The second time the row is there to see. If the values themselves are refused, the same
     IntegrityError comes again. The act must be a transaction of its own.
     """
 
@@ -48,9 +48,9 @@ def is_no_fault_of_ours(error: DatabaseFailure) -> bool:
 
 
 def reconnect_if_closed() -> None:
-    """Have the next statement go over a new connection where the server has closed this one.
+    """Have the next statement go over a new connection if the server has closed this one.
 
-    Django looks after that between requests only, and Celery between a worker's tasks: who goes on
+    Django looks after that between requests only, and Celery between a worker's tasks: code that goes on
     after an error must do so too. A caller's transaction is left alone; it is lost anyway.
     """
     if not connection.in_atomic_block:

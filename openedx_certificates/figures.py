@@ -1,6 +1,6 @@
 """The figures that people and monitors watch: one statement each, which an index serves.
 
-An outcome is how a request was settled, with the reason where the learner was not eligible.
+An outcome is how a request was settled, with the reason if the learner was not eligible.
 """
 
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ class OpenRequests:
     oldest_on: datetime | None
     #: How many of them Open edX could not tell about when it was last asked.
     failing: int
-    #: How many could be taken up now: their time has come, and nobody works on them.
+    #: How many could be taken up now: their time has come, and no worker has them.
     due: int
     #: How many have been due for OVERDUE_AFTER and longer.
     overdue: int
@@ -87,7 +87,7 @@ def find_oldest_open() -> CertificateRequest | None:
 
 
 def can_be_taken_up() -> Q:
-    """Return which requests a worker could take up now: open, due, and worked on by nobody."""
+    """Return which requests a worker could take up now: open, due, and in no worker's hands."""
     return Q(status=Status.OPEN) & is_due() & is_free()
 
 
@@ -148,7 +148,7 @@ def read_sweep_figures(now: datetime) -> SweepFigures:
 
 
 def get_failing_sweeps(now: datetime) -> QuerySet[CourseRunSweep]:
-    """Return the last sweeps that somebody must look at, of runs that are still swept.
+    """Return the last sweeps that need a look, of runs that are still swept.
 
     First those that broke off, then by how many learners failed, the latest first.
     """

@@ -99,7 +99,7 @@ class TestANewCertificate:
         assert summary.failed_learners == 1
         assert outcome is None
         assert request_of(unlucky, run).last_error == "internal"
-        # Whoever is called finds the place in the host, and no text that could hold a value.
+        # The operator finds the place in the host, and no text that could hold a value.
         lines = [vars(line) for line in caplog.records if line.levelno == logging.ERROR]
         assert [line["cause"] for line in lines] == ["LookupError while it was saved"] * 2
         assert all("raise_for_the_unlucky" in line["stack"] for line in lines)

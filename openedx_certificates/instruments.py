@@ -127,7 +127,7 @@ def counted_question(question: Question) -> Iterator[None]:
 
 
 def count_dropped_line(level: str) -> None:
-    """Count a line of the log, of this level, that nobody read. Never raises."""
+    """Count a line of the log, of this level, that found no reader. Never raises."""
     with _errors_logged_once():
         _LINES_DROPPED.labels(level).inc()
 

@@ -6,7 +6,7 @@ A host's formatter may drop the fields, as MITx Online's does.
 import logging
 from typing import Final
 
-# In this order behind the message: about whom or what, what came of it, and why.
+# In this order behind the message: the learner and the run, what came of it, and why.
 TOLD: Final = (
     *("user_id", "user_ids", "run_id", "course_id", "requests", "certificate", "token_id"),
     *("outcome", "reason", "error", "cause"),

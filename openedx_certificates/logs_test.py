@@ -1,4 +1,4 @@
-"""A line says whom it is about, also in the log of a host that drops the fields."""
+"""A line names its learner and run, also in the log of a host that drops the fields."""
 
 from pathlib import Path
 

@@ -1,6 +1,6 @@
 """The figures of the held requests, the pause and the sweeps, as metrics.
 
-Read from the database when they are asked for: whoever tells them, all processes tell the same.
+Read from the database when they are asked for: every process tells the same.
 """
 
 from collections.abc import Iterator
@@ -56,7 +56,7 @@ class Figures:
 
 
 def describe(figures: Figures | None) -> Iterator[Metric]:
-    """Yield the figures as metrics; where there are none, only that the database did not answer."""
+    """Yield the figures as metrics; if there are none, only that the database did not answer."""
     yield _gauge("database_up", "1 where the database answered, else 0.", figures is not None)
     if figures is None:
         return

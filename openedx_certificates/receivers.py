@@ -8,7 +8,7 @@ from openedx_certificates.held.payments import note_enrollment
 
 
 def look_for_a_payment(instance: Any, *, raw: bool, **_others: Any) -> None:
-    """Open a request for a learner who has paid after passing; see `held.payments`."""
+    """Open a request for a payment after passing; see `held.payments`."""
     # What a fixture loads may refer to rows that are not there yet.
     if not raw:
         note_enrollment(instance)

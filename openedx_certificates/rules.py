@@ -142,7 +142,7 @@ class Terms:
     is_due: bool = True
     #: Whether a 0.0 of Open edX may take a certificate away.
     may_delete: bool = True
-    #: An administrator's word that the learner shall have it, passed and paid or not.
+    #: An administrator's word that the learner gets it, passed and paid or not.
     waives_eligibility: bool = False
 
 
@@ -152,7 +152,7 @@ class Verdict:
 
     grade: GradeOutcome
     certificate: CertificateOutcome
-    #: The grade that is to be stored, where the grade is created or updated.
+    #: The grade to be stored, if it is created or updated.
     new_grade: ReportedGrade | None = None
     #: What becomes of the certificate's note of when a 0.0 was reported first.
     zero_note: ZeroNoteChange = ZeroNoteChange.KEPT
@@ -190,7 +190,7 @@ def judge_grade(
     """Return what becomes of the stored grade; of the certificate nothing but its note.
 
     An administrator's grade is never overwritten. A 0.0 that would replace another grade, or be the
-    first, is held back where a certificate exists, until it is confirmed.
+    first, is held back if a certificate exists, until it is confirmed.
     """
     stored, certificate = standing.grade, standing.certificate
     as_before = as_it_stands(certificate)
@@ -225,7 +225,7 @@ def judge_certificate(standing: Standing, terms: Terms) -> CertificateOutcome:
 
 
 def as_it_stands(certificate: StoredCertificate | None) -> CertificateOutcome:
-    """Return how things stand where no grade decides anything."""
+    """Return how things stand if no grade decides anything."""
     if certificate is None:
         return CertificateOutcome.NOT_PASSED
     return CertificateOutcome.REVOKED if certificate.is_revoked else CertificateOutcome.EXISTS

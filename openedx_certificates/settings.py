@@ -74,9 +74,9 @@ class AppSettings:
     NOT_PASSED_DELAYS = _Setting([10.0, 60.0, 600.0])
     #: Questions that fail in a row before all wait for a probe to succeed.
     PAUSE_AFTER_FAILURES = _Setting(10)
-    #: Seconds until a request is free again whose worker has died.
+    #: Seconds until a request is free again after its worker has died.
     REQUEST_LEASE = _Setting(120.0)
-    #: Seconds until a run is free again whose sweep has died.
+    #: Seconds until a run is free again after its sweep has died.
     SWEEP_LEASE = _Setting(120.0)
     #: Webhooks of one process that may wait for Open edX at once; the others are left to a worker.
     WEBHOOK_WAITING_MAX = _Setting(32)

@@ -40,7 +40,7 @@ def killed_before_the_commit(victim: Victim) -> Iterator[None]:
 
 @contextmanager
 def killed_as_it_commits(victim: Victim) -> Iterator[None]:
-    """Kill it where PostgreSQL goes on to store what the dead process wanted."""
+    """Kill it when PostgreSQL goes on to store what the dead process wanted."""
     with locked("openedx_certificates_certificaterequest") as standstill:
         yield
         standstill.wait_for(victim.comers)
@@ -71,7 +71,7 @@ def killed_during_the_question(victim: Victim) -> Iterator[None]:
 
 @contextmanager
 def killed_between_grade_and_certificate(victim: Victim) -> Iterator[None]:
-    """Kill it where the grade is stored, in the transaction that the certificate comes in too."""
+    """Kill it when the grade is stored, in the transaction that the certificate comes in too."""
     with locked("courses_courseruncertificate") as standstill:
         yield
         standstill.wait_for(victim.comers)
@@ -81,7 +81,7 @@ def killed_between_grade_and_certificate(victim: Victim) -> Iterator[None]:
 
 @contextmanager
 def killed_before_settling(victim: Victim) -> Iterator[None]:
-    """Kill it where the certificate is there and its request is open."""
+    """Kill it when the certificate is there and its request is open."""
     victim.openedx.clear_requests()
     victim.openedx.set_fault("hang")
     yield

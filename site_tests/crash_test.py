@@ -48,7 +48,7 @@ NO_PAID_ENROLLMENT = ("not_eligible", "no_paid_enrollment")
 
 @dataclass(frozen=True, slots=True)
 class Learners:
-    """Whom the events of one death are about; two of them have earned a certificate."""
+    """The learners of one death's events; two of them have earned a certificate."""
 
     run: CourseRun
     passed: User
@@ -66,7 +66,7 @@ class Learners:
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """Of a web server, on whom two events are on their way to the step."""
+    """Of a web server with two events on their way to the step."""
 
     step: Step
     mode: dict[str, str]

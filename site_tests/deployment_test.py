@@ -14,14 +14,14 @@ from site_tests.processes import read_procfile
 from tools.demo.site import GRANIAN
 
 FOLDER = settings.BASE_DIR
-# Where a program listens, and keeps its notes, is each place's own affair.
+# A program's address, and the place of its notes, are each deployment's own affair.
 PLACES = {"--host", "--port", "--schedule"}
 # Of these containers, not of the site.
 POSTGRES_VARIABLES = {"POSTGRES_PASSWORD"}
 
 
 def without_places(words: list[str]) -> list[str]:
-    """Return a command without the options that tell where."""
+    """Return a command without the options for these."""
     kept: list[str] = []
     words_left = iter(words)
     for word in words_left:

@@ -163,12 +163,11 @@ def test_each_log_line_that_a_document_names_is_written_at_this_level():
     written = set(read_log_calls())
 
     assert len(told) > 15
-    # "LOG": the level is chosen in the code. "task_succeeded" is django-structlog's own.
+    # "LOG": the level is chosen in the code.
     assert [
         (levels, event)
         for levels, event in told
-        if event != "task_succeeded"
-        and not {(level, event) for level in (*levels, "LOG")} & written
+        if not {(level, event) for level in (*levels, "LOG")} & written
     ] == []
     assert {level for levels, _ in told for level in levels} <= set(logging.getLevelNamesMapping())
 

@@ -137,7 +137,7 @@ def test_the_new_certificate_can_be_seen_with_its_style_by_everybody(
     assert page.status_code == 200
     assert dana.name in html.unescape(page.text)
     assert f'<a href="{address.replace("http:", "https:")}">' in page.text
-    # DEBUG is off, and nobody has collected the static files.
+    # DEBUG is off, and the static files are not collected.
     assert {Path(part).suffix for part in parts} == {".css", ".js", ".svg"}
     assert {requests.get(f"{site.url}{part}", timeout=30).status_code for part in parts} == {200}
 
@@ -430,7 +430,7 @@ def test_without_the_broker_a_background_event_is_held_all_the_same(
 
 
 def event_of_another_learner(run: CourseRun, openedx: SimulatedOpenEdx) -> dict[str, str]:
-    """Return the event of somebody new who has passed and paid."""
+    """Return the event of a new learner, passed and paid."""
     learner = CourseRunEnrollmentFactory.create(run=run).user
     openedx.enroll(run.courseware_id, str(learner.edx_username), passed=True, percent=0.9)
     return {"email": learner.email, "course_id": run.courseware_id}

@@ -74,7 +74,7 @@ def send_by_beat(
     Args:
         entry: its name in beat's schedule.
         programs: start the process.
-        broker_url: whom it sends to.
+        broker_url: the broker it sends to.
         times: how often.
         clock_is_off: the seconds by which that process's clock is ahead.
     """
@@ -100,7 +100,7 @@ def run(transactional_db: None) -> CourseRun:
 
 @pytest.fixture
 def dana(run: CourseRun, openedx: SimulatedOpenEdx) -> User:
-    """A learner who has passed and paid."""
+    """A learner, passed and paid."""
     dana = UserFactory.create()
     CourseRunEnrollmentFactory.create(user=dana, run=run)
     openedx.enroll(run.courseware_id, str(dana.edx_username), passed=True, percent=0.9)
@@ -109,7 +109,7 @@ def dana(run: CourseRun, openedx: SimulatedOpenEdx) -> User:
 
 @pytest.fixture
 def learners(run: CourseRun, openedx: SimulatedOpenEdx) -> list[User]:
-    """Five who have passed and paid."""
+    """Five learners, passed and paid."""
     learners = UserFactory.create_batch(5)
     for learner in learners:
         CourseRunEnrollmentFactory.create(user=learner, run=run)
@@ -145,7 +145,7 @@ def let_leases_run_out() -> None:
 
 
 def get_certified(run: CourseRun) -> list[User]:
-    """Return everybody who has a certificate, once for each that they have."""
+    """Return the learners with a certificate, once for each of theirs."""
     certificates = CourseRunCertificate.all_objects.filter(course_run=run)
     return [certificate.user for certificate in certificates.order_by("user")]
 

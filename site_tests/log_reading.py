@@ -53,7 +53,7 @@ def read_json_lines(words: str) -> list[dict[str, Any]]:
 
 
 def secrets_of_everybody() -> Iterator[str]:
-    """Yield what tells who somebody is, of each user there is."""
+    """Yield what identifies a person, of each user there is."""
     for user in User.objects.prefetch_related("openedx_users"):
         yield from (user.email, user.username, user.name)
         yield from (str(account.edx_username) for account in user.openedx_users.all())

@@ -196,7 +196,7 @@ COMMANDS = {
 
 
 def find(path: str) -> Any:
-    """Return what a dotted path leads to; a test fails by the error where there is nothing."""
+    """Return what a dotted path leads to; a test fails by the error if there is nothing."""
     module, _, name = path.rpartition(".")
     return getattr(importlib.import_module(module), name)
 

@@ -32,7 +32,7 @@ def url_of(database: str, *, role: str | None = None) -> str:
 
 @pytest.fixture
 def url(role: str) -> str:
-    """The tests' database, for a role whose settings a test may change."""
+    """The tests' database, for a role with settings that a test may change."""
     return url_of(connection.settings_dict["NAME"], role=role)
 
 

@@ -17,7 +17,7 @@ from site_tests.processes import find_free_port, wait_until
 
 _PAGE: Final = settings.BASE_DIR / "docs" / "pgbouncer.md"
 _ROLE_OF_THE_PAGE: Final = "mitxonline"
-# Debian's package has it where a plain user's PATH does not lead.
+# Debian's package has it in a folder that is not in a plain user's PATH.
 _FOLDERS: Final = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin"])
 
 
@@ -35,7 +35,7 @@ def read_role_statements(role: str) -> list[str]:
 
 
 class PgBouncer:
-    """Used as a context manager; whoever connects to `url` is the role, at the database given."""
+    """Used as a context manager; a client of `url` is the role, at the database given."""
 
     def __init__(self, database: dict[str, Any], role: str, password: str, folder: Path) -> None:
         self._database = database

@@ -24,7 +24,7 @@ PROCFILE = settings.BASE_DIR / "Procfile"
 
 
 def wait_until(condition: Callable[[], object], explain: Callable[[], str] = str) -> None:
-    """Return once the condition holds; raise TimeoutError with the explanation where it never does.
+    """Return once the condition holds; raise TimeoutError with the explanation if it never does.
 
     For what other processes do: there is nothing to be told by.
     """
@@ -36,7 +36,7 @@ def wait_until(condition: Callable[[], object], explain: Callable[[], str] = str
 
 
 def find_free_port() -> int:
-    """Return a port nobody listens on."""
+    """Return a free port."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         port: int = sock.getsockname()[1]
@@ -94,7 +94,7 @@ class WebServer(Program):
         return self.url + WEBHOOK_PATH
 
     def post(self, event: object) -> requests.Response | None:
-        """Send an event, and return the answer; None where the server died before there was one."""
+        """Send an event, and return the answer; None if the server died before there was one."""
         try:
             return requests.post(
                 self.webhook,
@@ -106,7 +106,7 @@ class WebServer(Program):
             return None
 
     def wait_until_it_answers(self) -> None:
-        """Return once it does; raise RuntimeError where it ends instead."""
+        """Return once it does; raise RuntimeError if it ends instead."""
         # The port opens when a worker is ready.
         wait_until(lambda: self.post({}) is not None or not self.is_running, lambda: self.words)
         if not self.is_running:
@@ -184,7 +184,7 @@ class Programs:
     def run_command(self, *arguments: str, **environment: str) -> str:
         """Run a command of `manage.py` to its end and return what it said.
 
-        Raises RuntimeError where it fails.
+        Raises RuntimeError if it fails.
         """
         program = self.start_command(*arguments, **environment)
         if program.wait() != 0:

@@ -1,6 +1,6 @@
 """A new version takes the old one's place under load: everybody is answered, and nothing is lost.
 
-The senders do what a balancer in front does: where a server takes no connection, or closes one
+The senders do what a balancer in front does: if a server takes no connection, or closes one
 before it has begun to answer, the request goes to the next server.
 """
 
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 EnrollLearners = Callable[[int], list[User]]
 
 OPENEDX_SECONDS = 0.1
-# Senders who keep their connection, and who come by a fresh one each time.
+# Senders that keep their connection, and that come by a fresh one each time.
 KINDS: list[Callable[[], requests.Session | None]] = [requests.Session, lambda: None] * 2
 LEARNERS_OF_A_SENDER = 6
 # Answers that make it a load, before the old version is told to end and after.
@@ -82,7 +82,7 @@ class Balancer:
 
 @pytest.fixture
 def enroll_learners(run: CourseRun, openedx: SimulatedOpenEdx) -> EnrollLearners:
-    """Make learners who have passed and paid."""
+    """Make learners, passed and paid."""
 
     def enroll(count: int) -> list[User]:
         learners = UserFactory.create_batch(count)
@@ -118,7 +118,7 @@ def test_a_web_server_that_is_replaced_under_load_answers_all_it_has_taken(
     is_over = threading.Event()
 
     def send_on_and_on(learners: list[User], session: requests.Session | None) -> None:
-        # Whose certificate exists already is answered at once: these come at every moment.
+        # Events of learners with a certificate are answered at once: these come at every moment.
         for learner in cycle(learners):
             balancer.send(learner, session)
             if is_over.is_set():
@@ -136,7 +136,7 @@ def test_a_web_server_that_is_replaced_under_load_answers_all_it_has_taken(
         ]
         try:
             wait_until(lambda: len(balancer.answers) >= SOME_ANSWERS)
-            # These have a question in hand when it ends, and later a connection that nobody uses.
+            # These have a question in hand when it ends, and later a connection that is not used.
             senders += [
                 executor.submit(send_and_again_later, learner, make_connections())
                 for learner, make_connections in zip(in_hand, KINDS, strict=True)

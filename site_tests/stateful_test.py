@@ -241,7 +241,7 @@ class Machine(RuleBasedStateMachine):
                 [learner.certificate] if learner.certificate else []
             )
             for certificate in certificates[seat]:
-                # Whatever the model's reasons were: a new one is of somebody who is eligible now.
+                # Whatever the model's reasons were: a new one is of a learner that is eligible now.
                 assert certificate.pk in self.known_certificates or learner.is_eligible
                 self.known_certificates.add(certificate.pk)
         assert OpenEdxPause.objects.filter(since__isnull=False).exists() == self.model.is_paused
@@ -270,11 +270,11 @@ class Machine(RuleBasedStateMachine):
         self.model.learners[seat].change(certificate="revoked" if revoke else "valid")
 
     def certified(self) -> list[Seat]:
-        """Return who has a certificate, revoked or not."""
+        """Return the learners with a certificate, revoked or not."""
         return [seat for seat, learner in self.model.learners.items() if learner.certificate]
 
     def answerable(self) -> list[Seat]:
-        """Return whose request is open and whom Open edX would tell of, if it was asked."""
+        """Return the learners with an open request that Open edX would tell of, if it was asked."""
         return [
             seat
             for seat, _ in self.model.iter_open()
@@ -333,9 +333,9 @@ def test_each_accepted_event_ends_settled_as_the_model_says_whatever_happens(wor
         settings=how_to_try(
             max_examples=examples or 25,
             stateful_step_count=25,
-            # The same examples at every build; new ones where more are asked for.
+            # The same examples at every build; new ones if more are asked for.
             derandomize=not examples,
-            # The shortest sequence takes minutes to find: that is for whoever looks into a failure.
+            # The shortest sequence takes minutes to find: that is for a look into a failure.
             phases=tuple(Phase) if examples else (Phase.explicit, Phase.generate),
             # No example is kept in the working copy: a build does not depend on the one before.
             database=None,

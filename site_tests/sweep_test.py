@@ -26,7 +26,7 @@ Learns = Callable[[CourseRun], User]
 
 @pytest.fixture
 def learns(openedx: SimulatedOpenEdx) -> Learns:
-    """Make a learner who has passed the run and paid."""
+    """Make a learner of the run, passed and paid."""
 
     def make(run: CourseRun) -> User:
         learner = UserFactory.create()

@@ -10,7 +10,7 @@ from site_tests.processes import wait_until
 
 
 class TableLock:
-    """A table that is locked; whoever wants it waits."""
+    """A table that is locked; a transaction that wants it waits."""
 
     def __init__(self, holder: psycopg.Connection, table: str) -> None:
         self._holder = holder
@@ -47,9 +47,9 @@ class TableLock:
 
 @contextmanager
 def locked(table: str, *, for_readers: bool = False) -> Iterator[TableLock]:
-    """Let nobody write to the table for the block, and where it is for readers nobody read it.
+    """Let no transaction write to the table for the block, nor read it if it is for readers.
 
-    Whoever still waits at the end of the block goes on.
+    A transaction that still waits at the end of the block goes on.
     """
     database = connection.settings_dict
     mode = "ACCESS EXCLUSIVE" if for_readers else "SHARE"

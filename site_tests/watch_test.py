@@ -18,7 +18,7 @@ Status = CertificateRequest.Status
 
 @pytest.fixture
 def erin(run: CourseRun, openedx: SimulatedOpenEdx) -> User:
-    """Another learner who has passed and paid."""
+    """Another learner, passed and paid."""
     erin = UserFactory.create()
     CourseRunEnrollmentFactory.create(user=erin, run=run)
     openedx.enroll(run.courseware_id, str(erin.edx_username), passed=True, percent=0.8)

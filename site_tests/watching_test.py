@@ -51,7 +51,7 @@ QUERIES = [pytest.param(rule["expr"], id=f"alert {rule['alert']}") for rule in A
 
 @cache
 def list_exported() -> Exported:
-    """Return what is told of a site in a pause, where a run was swept."""
+    """Return what is told of a site in a pause, after a run was swept."""
     show_from_zero(EVENT_OUTCOMES)
     now = timezone.now()
     figures = Figures(

@@ -2,7 +2,7 @@
 
 It loads the schema from the site, and checks of each reply whether it is one the schema tells of, in
 status, headers and body; that what the schema allows is taken, and what it forbids refused; that no
-method but POST and nobody without a token gets through; and that nothing is a 500.
+method but POST and no caller without a token gets through; and that nothing is a 500.
 """
 
 import base64
@@ -35,7 +35,7 @@ GRADES = {"passed": PASSED, "failed": FAILED, "unpaid": PASSED, "untold": None, 
 
 @pytest.fixture
 def emails(run: CourseRun, openedx: SimulatedOpenEdx) -> list[str]:
-    """Learners for whom the certificate webhook has each of its replies."""
+    """Learners that get each of the certificate webhook's replies."""
     users = {
         name: UserFactory.create(openedx_user__edx_username=name, email=f"{name}@example.com")
         for name in GRADES
@@ -52,7 +52,7 @@ def emails(run: CourseRun, openedx: SimulatedOpenEdx) -> list[str]:
 def test_no_request_made_up_by_the_schema_gets_a_reply_it_does_not_tell_of(
     programs: Programs, run: CourseRun, emails: list[str], tmp_path: Path
 ):
-    # Half of the made-up events are about a learner who is known here, half about a known run. What
+    # Half of the made-up events are about a learner known here, half about a known run. What
     # the schema forbids is refused before it is looked up: no 404.
     configuration = tmp_path / "schemathesis.toml"
     configuration.write_text(f"""

@@ -25,7 +25,7 @@ CORE = {
 }
 EXTRAS = {"drf-spectacular-sidecar", "prometheus-client", "tqdm"}
 HOST = ("cms", "courses", "openedx", "users")
-# Prints what is answered to an event that is bad, one of nobody, and Dana's, and what is left.
+# Prints what is answered to an event that is bad, one of no learner, and Dana's, and what is left.
 SCRIPT = f"""
 import io, json
 import django

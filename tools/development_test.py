@@ -9,7 +9,7 @@ from tools import development
 
 @pytest.fixture
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A checkout whose `.env` is that of a real site."""
+    """A checkout with the `.env` of a real site."""
     (tmp_path / ".env").write_text(
         "DEBUG=False\nSECRET_KEY=of-a-real-site\nCELERY_BROKER_URL=redis://broker.example.org\n"
     )

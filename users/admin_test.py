@@ -33,7 +33,7 @@ def found(client: Client, search: str) -> list[str]:
 
 @pytest.fixture
 def support_person(staff_user: User) -> User:
-    """Staff who may view, add and change users, and is no superuser."""
+    """Staff with the permissions to view, add and change users, and no superuser."""
     staff_user.user_permissions.set(Permission.objects.filter(content_type__app_label="users"))
     return staff_user
 

@@ -1,4 +1,4 @@
-"""Who a learner is."""
+"""The users of the site: learners and staff."""
 
 from typing import Any
 
@@ -27,13 +27,13 @@ class UserManager(BaseUserManager["User"]):
     def create_superuser(
         self, username: str, email: str, password: str | None = None, **fields: Any
     ) -> "User":
-        """Return a new user who may do everything."""
+        """Return a new user with every permission."""
         return self.create_user(
             username, email, password, **{**fields, "is_staff": True, "is_superuser": True}
         )
 
     def find_by_email(self, email: str) -> "User | None":
-        """Return the user with this address, None where there is none.
+        """Return the user with this address, None if there is none.
 
         Both sides go through the database's LOWER(): that is what the unique index holds, so one
         row at most can match, and the index is used. Python's rules for case differ, and `iexact`
@@ -77,7 +77,7 @@ class User(TimestampedModel, AbstractBaseUser, PermissionsMixin):
                 violation_error_message="A user with this e-mail address exists.",
             )
         ]
-        # Each scrape asks for the tokens of the staff, who are few among a million.
+        # Each scrape asks for the tokens of the staff, a few among a million.
         indexes = [models.Index(fields=["id"], name="users_user_staff", condition=Q(is_staff=True))]
 
     def __str__(self) -> str:
@@ -85,7 +85,7 @@ class User(TimestampedModel, AbstractBaseUser, PermissionsMixin):
 
     @property
     def edx_username(self) -> str | None:
-        """The learner's name on Open edX, None where there is no account there yet."""
+        """The learner's name on Open edX, None if there is no account there yet."""
         return next(
             (account.edx_username for account in self.openedx_users.all() if account.edx_username),
             None,

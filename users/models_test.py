@@ -1,4 +1,4 @@
-"""Who a learner is, and how one is found by an address."""
+"""A user's names, and how one is found by an address."""
 
 import pytest
 from django.db import IntegrityError

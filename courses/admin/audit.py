@@ -1,4 +1,4 @@
-"""How the record of changes is shown; nobody changes it."""
+"""How the record of changes is shown; it can't be changed."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +12,7 @@ from openedx_certificates.admin import LearnerRunAdmin, ReadOnlyInline, ReadOnly
 
 
 class AuditColumns:
-    """What a change was, and who made it."""
+    """What a change was, and its author."""
 
     @admin.display(description="Changes")
     def changes(self, audit: AuditModel) -> str:

@@ -20,7 +20,7 @@ from openedx_certificates.api import set_revoked
 
 
 class CertificateState(BaseModelAdmin):
-    """Whether a certificate holds, and where it is."""
+    """Whether a certificate holds, and its address."""
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Add whether the certificate is issued by now."""

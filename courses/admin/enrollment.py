@@ -1,4 +1,4 @@
-"""The admin of enrollments: who takes a run, and how far they have come."""
+"""The admin of enrollments: the learners of a run, and how far they have come."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ class EnrollmentForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # A mode mirrored from Open edX, such as honor, stays possible where it is.
+        # A mode mirrored from Open edX, such as honor, stays possible if it is set.
         modes = dict.fromkeys([*ENROLLMENT_MODES, self.instance.enrollment_mode])
         field = self.fields.get("enrollment_mode")
         if isinstance(field, forms.ChoiceField):

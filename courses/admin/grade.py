@@ -93,7 +93,7 @@ class CourseRunGradeAdmin(CertificateColumns, LearnerRunAdmin):
     ) -> None:
         """Set the grade in the administrator's name, and let it take effect on the certificate."""
         if not form.has_changed():
-            # An administrator who only looked has not set anything.
+            # A form that was saved unchanged has not set anything.
             return
         stored = override_user_grade(
             obj.user,

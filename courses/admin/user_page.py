@@ -37,7 +37,7 @@ class EnrollmentInline(CertificateColumns, ReadOnlyInline):
 
 @show_on_user_page
 class GradeInline(ReadOnlyInline):
-    """The learner's grades, also where there is no enrollment."""
+    """The learner's grades, also without an enrollment."""
 
     model = CourseRunGrade
     readonly_fields = [
@@ -55,7 +55,7 @@ class GradeInline(ReadOnlyInline):
 
 @show_on_user_page
 class CertificateInline(CertificateState, ReadOnlyInline):
-    """The learner's certificates, also where there is no enrollment."""
+    """The learner's certificates, also without an enrollment."""
 
     model = CourseRunCertificate
     readonly_fields = ["course_run", "state", "address", "issue_date"]

@@ -15,7 +15,7 @@ _OF_ONE_MACHINE = ("filesystem", "memory")
 
 
 def check_broker(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001 - as Django calls it
-    """Report a Celery that waits for a broker nobody named, or whose broker nobody could ask."""
+    """Report a Celery that waits for a broker that is not set, or can't be asked."""
     return list(_look())
 
 
@@ -28,7 +28,7 @@ def _look() -> Iterator[CheckMessage]:
                 id="main.E004",
             )
         return
-    # Several with semicolons between: where one does not answer, Celery asks the next.
+    # Several with semicolons between: if one does not answer, Celery asks the next.
     if not all(map(_is_an_address, settings.CELERY_BROKER_URL.split(";"))):
         # Not shown: it can hold a password.
         yield Error(

@@ -11,7 +11,7 @@ from django.core.checks import Warning as CheckWarning
 
 from main.metric_files import is_usable
 
-# Guessed by nobody, were it made by chance.
+# Not to be guessed, if it is made by chance.
 METRICS_TOKEN_LEAST_LENGTH: Final = 16
 # With a dot before it, all its sub-domains; in brackets, an address of IPv6.
 _NAME = re.compile(r"\*|\.?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?|\[[0-9A-Fa-f:.]+\]")
@@ -20,7 +20,7 @@ _ORIGIN = re.compile(r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})
 
 
 def check_site(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001 - as Django calls it
-    """Report names under which nobody reaches the site, and what keeps it from being watched."""
+    """Report names under which the site can't be reached, and what keeps it from being watched."""
     return [*_look_at_names(), *_look_at_address(), *_look_at_metrics()]
 
 

@@ -8,7 +8,7 @@ from main.checks.database import check_database
 
 
 def refuse_invalid_settings() -> None:
-    """Raise ImproperlyConfigured, naming all of it, where a check finds an error.
+    """Raise ImproperlyConfigured, naming all of it, if a check finds an error.
 
     manage.py asks the checks before each command; a program that is started without it must too. The
     database is looked at if it answers within a moment.

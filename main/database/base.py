@@ -23,7 +23,7 @@ class DatabaseWrapper(postgresql.DatabaseWrapper):
 
     @property
     def pool(self) -> Pool | None:
-        """The pool of all wrappers of this database in the process; None where none is asked for."""
+        """The pool of all wrappers of this database in the process; None if none is asked for."""
         options = self.settings_dict["OPTIONS"].get("pool")
         # Django's own, too, has none while a database is made or dropped.
         if self.alias == NO_DB_ALIAS or not options:

@@ -1,4 +1,4 @@
-"""A connection whose answers are waited for as long as the caller can wait, and not longer."""
+"""A connection with answers that are waited for as long as the caller can wait, and not longer."""
 
 import os
 import threading
@@ -18,7 +18,7 @@ class NoAnswerInTime(psycopg.OperationalError):
 
 
 class Connection(psycopg.Connection[Any]):
-    """Closes itself when an answer takes too long: whatever comes after it is nobody's answer."""
+    """Closes itself when an answer takes too long: whatever comes after it answers no question."""
 
     #: The pool that lends it.
     _pool: Any = None
@@ -48,7 +48,7 @@ class Connection(psycopg.Connection[Any]):
             spend(time.monotonic() - began)
 
     def _give_up(self) -> None:
-        """Leave the connection, and have the server end what it works on for nobody."""
+        """Leave the connection, and have the server end what it still works on."""
         self.was_given_up = True
         cancel = None
         # A libpq before 17 can only cancel while all threads wait.

@@ -2,7 +2,7 @@
 
 psycopg_pool tries again by itself when the server is away, more and more seldom, and lets its
 callers wait for that: the database is back, and the site is not. This pool has no thread of its own
-and no back-off. Each caller who finds no connection begins to connect, and hears at once if that
+and no back-off. Each caller that finds no connection begins to connect, and hears at once if that
 fails; so the first caller after the database is back is served.
 """
 
@@ -34,7 +34,7 @@ FRESH_SECONDS: Final = 1.0
 # Seconds until a connection that is asked whether it lives is taken for dead.
 PROBE_SECONDS: Final = 0.5
 # Seconds after which another attempt to connect is begun beside one that is not over: the server may
-# have come back since, and nobody would tell the older one.
+# have come back since, and the older one would not notice.
 YOUNG_SECONDS: Final = 0.5
 # So many attempts for each connection that may be there, those that are not over included.
 ATTEMPTS_EACH: Final = 4
@@ -127,7 +127,7 @@ class Pool:
         The idle ones are closed now, and the lent ones when they come back.
         """
         if connection.process != os.getpid():
-            # It is the parent's, who lent it before this process was forked.
+            # It is the parent's, lent before this process was forked.
             return
         is_at_rest = not (connection.closed or is_server_gone) and (
             connection.pgconn.transaction_status == TransactionStatus.IDLE
@@ -200,9 +200,9 @@ class Pool:
         connection = None
         try:
             connection = self._connect()
-            # Where Django's backend gives it back.
+            # As Django's backend gives it back.
             connection._pool = self
-        except Exception as error:  # noqa: BLE001 - raised where the connection is waited for
+        except Exception as error:  # noqa: BLE001 - raised to the waiting caller
             self._tell(error)
             with self._changed:
                 self._attempts.discard(attempt)

@@ -9,7 +9,7 @@ RELIED_ON: Final[dict[str, tuple[str, ...]]] = {
     "IntervalStyle": ("postgres",),
     # With 0 a stored grade is read rounded: each sweep would take it for changed, and audit that.
     "extra_float_digits": ("1", "2", "3"),
-    # A stricter one refuses what two do at once (40001), and nobody here tries a transaction again.
+    # A stricter one refuses what two do at once (40001), and no transaction is tried again here.
     "default_transaction_isolation": ("read committed", "read uncommitted"),
     # A page of a sweep is written by arrays, in which NULL is a grade without a letter.
     "array_nulls": ("on",),

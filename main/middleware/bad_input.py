@@ -21,7 +21,7 @@ NO_FILTERS = {ALL_VAR, ORDER_VAR, PAGE_VAR, SEARCH_VAR}
 
 
 class BadInputMiddleware:
-    """Answers 400 where a view of Django's or of a library's would be a 500 for what was sent.
+    """Answers 400 if a view of Django's or of a library's would be a 500 for what was sent.
 
     The webhooks need none of it: they look at each character themselves.
     """
@@ -38,7 +38,7 @@ class BadInputMiddleware:
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Return a 400 for an exception that the caller's input explains, None for any other."""
         if _is_nul(exception) or (isinstance(exception, REFUSED) and _may_explain(request)):
-            # If it was an error of ours after all, it is not hidden: the log has where it came from.
+            # If it was an error of ours after all, it is not hidden: the log has its place.
             log.warning("input refused", exc_info=exception)
             return bad_request(request, BadRequest())
         return None

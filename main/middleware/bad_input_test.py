@@ -46,7 +46,7 @@ def test_a_filter_or_a_first_value_that_is_none_is_a_400(
     reply = admin_client.get(f"/admin/{path}?{query}")
 
     assert reply.status_code == 400
-    # Were it an error of our own, this would tell where it came from.
+    # Were it an error of our own, this would tell its place.
     (told,) = [record for record in caplog.records if record.message == "input refused"]
     assert told.exc_info is not None
 

@@ -1,4 +1,4 @@
-"""A database that is away or locked, where a page of Django's or a library's asks it: a 503."""
+"""A database that is away or locked, when a page of Django's or a library's asks it: a 503."""
 
 import logging
 from collections.abc import Callable
@@ -44,7 +44,7 @@ class DatabaseFailuresMiddleware:
         request: HttpRequest,  # noqa: ARG002 - as Django calls it
         exception: Exception,
     ) -> HttpResponse | None:
-        """Return a 503 where the database did not answer, None for any other exception."""
+        """Return a 503 if the database did not answer, None for any other exception."""
         return reply_to_failure(exception) if isinstance(exception, DatabaseFailure) else None
 
 

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 HEADERS = {
-    # No page here uses any of it; what slips into one shall not either.
+    # No page here uses any of it; what slips into one must not either.
     "Permissions-Policy": (
         "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()"
     ),

@@ -204,7 +204,7 @@ PAGES_OF_THE_ADMIN = {
 class TestInABrowser:
     @pytest.fixture
     def session(self, client: Client, admin_user: User) -> str:
-        """The cookie of an administrator who is logged in."""
+        """The cookie of a logged-in administrator."""
         client.force_login(admin_user)
         return client.cookies["sessionid"].value
 

@@ -16,7 +16,7 @@ PASSWORD: Final = "password"  # noqa: S105 - the name of a kind, no secret
 LOGIN_PAGE: Final = "admin:login"
 # It looks at the secret whatever the method; the others do so for POST alone.
 INTROSPECTION: Final = "oauth2_provider:introspect"
-# Where a password or a client's secret opens something, and the status that says it did.
+# The doors that a password or a client's secret opens, and the status that says it did.
 PASSWORD_DOORS: Final = {
     LOGIN_PAGE: HTTPStatus.FOUND,
     "oauth2_provider:token": HTTPStatus.OK,

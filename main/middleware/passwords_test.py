@@ -1,4 +1,4 @@
-"""Passwords that are tried out, at each door that takes one, and whose failures they are."""
+"""Passwords that are tried out, at each door that takes one, and how failures are counted."""
 
 import base64
 import logging
@@ -54,7 +54,7 @@ def clock() -> Iterator[time_machine.Traveller]:
 
 @pytest.fixture
 def admin(db: None) -> User:
-    """An administrator who logs in by a password."""
+    """An administrator with a password."""
     return User.objects.create_superuser("admin", "admin@example.com", PASSWORD)
 
 

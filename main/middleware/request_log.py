@@ -2,14 +2,16 @@
 
 import logging
 import re
+import sys
 import time
+from collections.abc import Callable
 from typing import Final
 from uuid import uuid4
 
 from django.conf import settings
+from django.core.signals import got_request_exception
 from django.http import HttpRequest, HttpResponse
 from django.utils.functional import LazyObject
-from django_structlog.middlewares import RequestMiddleware
 from structlog.contextvars import bind_contextvars, clear_contextvars, unbind_contextvars
 
 log = logging.getLogger(__name__)
@@ -19,18 +21,27 @@ _GOOD_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"})
 # Asked for every few seconds, by machines.
 _QUIET = ("healthz/", "metrics", "static/")
-# Who is refused here is no stray caller: it may be Open edX, and an event that is lost.
+# A caller refused here is no stray one: it may be Open edX, and an event that is lost.
 _MATTERS = "api/"
 
 
-class RequestLogMiddleware(RequestMiddleware):
+class RequestLogMiddleware:
     """Gives each request an id, answers it in X-Request-ID, and logs how the request ended.
 
-    django-structlog's, but for its lines: those have the query string, the caller's address and
-    browser, and the text of an exception. Ours has nothing that a caller wrote, and there is one.
+    The line has nothing that a caller wrote: no query string, address, browser or exception's text.
     """
 
-    def prepare(self, request: HttpRequest) -> None:
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self._get_response = get_response
+        got_request_exception.connect(self._note_exception)
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        self._bind_id(request)
+        response = self._get_response(request)
+        self._tell(request, response)
+        return response
+
+    def _bind_id(self, request: HttpRequest) -> None:
         """Bind the request's id: the caller's, such as a proxy's, if it looks like one."""
         # Of a thread that served another before.
         clear_contextvars()
@@ -40,10 +51,9 @@ class RequestLogMiddleware(RequestMiddleware):
         request.log_id = request_id  # type: ignore[attr-defined]
         request.log_started_at = time.perf_counter()  # type: ignore[attr-defined]
 
-    def handle_response(self, request: HttpRequest, response: HttpResponse) -> None:
-        """Log the outcome."""
+    def _tell(self, request: HttpRequest, response: HttpResponse) -> None:
         response[HEADER] = request.log_id  # type: ignore[attr-defined]
-        error: Exception | None = getattr(request, "_raised_exception", None)
+        error: Exception | None = getattr(request, "log_exception", None)
         route = _find_route(request)
         seconds = time.perf_counter() - request.log_started_at  # type: ignore[attr-defined]
         log.log(
@@ -61,8 +71,8 @@ class RequestLogMiddleware(RequestMiddleware):
         # By name: to look for all that is bound takes long, and the next request does.
         unbind_contextvars("request_id", "refused_by")
 
-    def _process_exception(self, request: HttpRequest, exception: Exception) -> None:
-        request._raised_exception = exception  # type: ignore[attr-defined]
+    def _note_exception(self, request: HttpRequest, **_more: object) -> None:
+        request.log_exception = sys.exc_info()[1]  # type: ignore[attr-defined]
 
 
 def _choose_level(route: str | None, status: int, error: Exception | None) -> int:
@@ -76,14 +86,14 @@ def _choose_level(route: str | None, status: int, error: Exception | None) -> in
 
 
 def _find_route(request: HttpRequest) -> str | None:
-    """Return the pattern the path fits, None where it fits none: the path is the caller's word."""
+    """Return the pattern the path fits, None if it fits none: the path is the caller's word."""
     if request.resolver_match is not None:
         return request.resolver_match.route
     return "static/" if request.path.startswith(settings.STATIC_URL) else None
 
 
 def _find_caller(request: HttpRequest) -> int | None:
-    """Return the id of the user whom the request was found to be of; nobody is looked up for it."""
+    """Return the id of the request's user, if it was looked up already; it is not looked up for this."""
     user: object = getattr(request, "user", None)
     if isinstance(user, LazyObject):
         user = getattr(request, "_cached_user", None)

@@ -49,7 +49,7 @@ urlpatterns = [
 
 @pytest.fixture
 def client(client: Client) -> Client:
-    """A caller who sees a 500 as a browser does."""
+    """A caller that sees a 500 as a browser does."""
     client.raise_request_exception = False
     return client
 

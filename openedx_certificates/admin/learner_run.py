@@ -96,7 +96,7 @@ def _find_runs(course_id: str) -> list[int]:
 
 
 class ReadOnlyMixin(BaseModelAdmin):
-    """Rows that nobody may make, change or delete; `readonly_fields` is what is shown of them."""
+    """Rows that can't be made, changed or deleted; `readonly_fields` is what is shown of them."""
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:  # noqa: ARG002 - as Django calls it
         return list(self.readonly_fields)
@@ -165,7 +165,7 @@ def with_grade(rows: QuerySet[Any], run: str) -> QuerySet[Any]:
 
 
 def _follow(row: Any, path: str) -> Any:
-    """Return what the path leads to, None where a row on the way is gone."""
+    """Return what the path leads to, None if a row on the way is gone."""
     for name in path.split("__"):
         row = getattr(row, name, None)
     return row

@@ -1,4 +1,4 @@
-"""Where a page of the admin leads to: its own lists and rows, for those who may see them."""
+"""Links of the admin's pages: to its own lists and rows, if the reader may see them."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +11,7 @@ from django.urls import reverse
 
 
 class Links:
-    """Addresses of the admin's lists and pages, for those who may see them."""
+    """Addresses of the admin's lists and pages, if the reader may see them."""
 
     def __init__(self, site: AdminSite, request: HttpRequest) -> None:
         self._site, self._request = site, request

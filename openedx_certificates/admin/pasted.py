@@ -18,7 +18,7 @@ _BETWEEN = re.compile(r'[\s,;|"“”„«»<>()\[\]{}]+')
 # Inside of a name the joiners of some scripts and an apostrophe mean something.
 _AROUND = "'\u2018\u2019\u201a`\u00b4*.:!?…\u200c\u200d\u034f\ufe0e\ufe0f"
 _KEPT_FORMATS = "\u200c\u200d"
-# Not where it is the beginning of an e-mail address.
+# Not if it is the beginning of an e-mail address.
 _UUID = re.compile(
     r"(?<![0-9a-z])[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}(?![0-9a-z]|[\w.+-]*@)",
     re.IGNORECASE,
@@ -46,10 +46,10 @@ class Pasted:
 
 
 def read_pasted(text: str) -> Pasted:
-    """Return what there is to look for in the text; nothing at all where it is too much.
+    """Return what there is to look for in the text; nothing at all if it is too much.
 
-    The words beside a uuid or an e-mail address are left out: those say whom is meant, and the
-    words are how somebody else calls them (`Anna of MIT <anna@example.com>`).
+    The words beside a uuid or an e-mail address are left out: those identify the user, and the
+    words are what another program calls them (`Anna of MIT <anna@example.com>`).
     """
     if _ENCODED.search(text):
         text = unquote(text)

@@ -41,7 +41,7 @@ class Bar:
     begin: datetime
     #: When it is, in words.
     words: str
-    #: The same where there is little room.
+    #: The same if there is little room.
     few_words: str
     counts: Mapping[str, int]
     total: int
@@ -52,7 +52,7 @@ class Bar:
     #: What is written below it, and below that.
     label: str
     second_label: str
-    #: Whether the label stays where there is little room.
+    #: Whether the label stays if there is little room.
     is_major: bool
 
     @property
@@ -92,12 +92,12 @@ class Plot:
 
     @property
     def since(self) -> datetime:
-        """Where the first bar begins."""
+        """The left edge of the first bar."""
         return self.bars[0].begin
 
     @property
     def until(self) -> datetime:
-        """Where the last bar ends."""
+        """The right edge of the last bar."""
         return self.bars[-1].begin + STEPS[self.unit]
 
     @property
@@ -185,7 +185,7 @@ def _label(unit: Unit, begin: datetime) -> str:
 
 
 def _label_below(unit: Unit, begin: datetime, *, is_first: bool) -> str:
-    """Return the date below the hours, the month below the days: where they begin."""
+    """Return the date below the hours, the month below the days, at their beginnings."""
     if unit == "day":
         return f"{begin:%b}" if is_first or begin.day == 1 else ""
     # No room beside the next day's, a few bars further on.

@@ -69,7 +69,7 @@ class CertificateRequestAdmin(ReadOnlyMixin, LearnerRunAdmin):
         return [path("today/", view, name="openedx_certificates_today"), *super().get_urls()]
 
     def today(self, request: HttpRequest) -> HttpResponse:
-        """Show "Certificates today" to whoever may see requests."""
+        """Show "Certificates today" to users with the permission to see requests."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         context = {

@@ -43,12 +43,12 @@ def find_users(pasted: Pasted) -> Iterator[list[int]]:
 
 
 def find_users_named(uuid: UUID) -> list[int]:
-    """Return the users whose username is this uuid."""
+    """Return the users with this uuid as their username."""
     return _find_first([host.users().filter(username__in=[str(uuid), uuid.hex])])
 
 
 def find_users_of_certificate(uuid: UUID) -> list[int]:
-    """Return the user who has this certificate, or had it before it was deleted."""
+    """Return the user of this certificate, also of one that was deleted."""
     certificates = host.certificates().filter(uuid=uuid).values("user")
     deletions = CourseRunCertificateDeletion.objects.filter(certificate_uuid=uuid).values("user")
     return _find_first(
@@ -122,7 +122,7 @@ class SupportAdmin(admin.ModelAdmin):
     ) -> tuple[QuerySet[Any], bool]:
         """Narrow the rows by each part of the search that says something of them.
 
-        The others are left out: whoever pastes a learner and a course id means the learner in the
+        The others are left out: a learner and a course id pasted together mean the learner in the
         list of users, and the run in the list of runs. Without a part that says something, none is
         found.
         """

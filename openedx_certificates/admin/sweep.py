@@ -21,7 +21,7 @@ from openedx_certificates.sweeps.leases import longest_sweep_lease
 
 
 class ResultFilter(OneOf):
-    """Those that somebody must look at."""
+    """Those that need a look."""
 
     title = "result"
     parameter_name = "result"

@@ -39,10 +39,10 @@ class Number:
 
     name: str
     value: str
-    #: None where the reader may not see the list.
+    #: None if the reader may not see the list.
     link: str | None
     hint: str = ""
-    #: Whether somebody must look at it.
+    #: Whether it needs a look.
     is_bad: bool = False
 
     @property
@@ -233,7 +233,7 @@ def describe_sweeps(figures: SweepFigures, now: datetime, links: Links) -> list[
 
 
 def describe_failing_run(sweep: CourseRunSweep, now: datetime, links: Links) -> dict[str, Any]:
-    """Return a run whose last sweep somebody must look at."""
+    """Return a run with a last sweep that needs a look."""
     learners = "learner" if sweep.failed_learners == 1 else "learners"
     what = [
         f"broke off: {sweep.error.replace('_', ' ')}" if sweep.error else "",
@@ -280,7 +280,7 @@ def describe_plot(title: str, plot: Plot, links: Links) -> dict[str, Any]:
 
 
 def _moment(moment: datetime, now: datetime, *, with_age: bool = False) -> str:
-    """Return the moment, with the date where that is not today's; the page says that it is UTC."""
+    """Return the moment, with the date if that is not today's; the page says that it is UTC."""
     words = f"{moment:%H:%M}"
     if moment.date() != now.date():
         words = f"{words} on {moment:%a} {moment.day} {moment:%b}"

@@ -94,7 +94,7 @@ def have_open_edx_down() -> None:
 
 
 def have_open_edx_failing() -> None:
-    # Short numbers make a narrow table, whose links are near each other.
+    # Short numbers make a narrow table with links near each other.
     settle({"created": 17, "failed": 1})
     OpenEdxPauseFactory.create(since=None, next_probe_on=None, failures=3)
 
@@ -102,7 +102,7 @@ def have_open_edx_failing() -> None:
 def in_each(
     windows: Iterable[tuple[int, str]], look: Callable[[Page], Any]
 ) -> Callable[[Page], dict[tuple[int, str], Any]]:
-    """Return the step that looks in windows so wide, of people who prefer light or dark."""
+    """Return the step that looks in windows so wide, with a preference for light or dark."""
 
     def step(page: Page) -> dict[tuple[int, str], Any]:
         seen = {}
@@ -230,7 +230,7 @@ def _luminance(colour: tuple[int, ...]) -> float:
 
 
 def measure(page: Page) -> dict[str, Any]:
-    """Return where the plots, their parts and their labels are."""
+    """Return the boxes of the plots, their parts and their labels."""
     return page.evaluate(
         """() => {
             const box = part => {

@@ -1,4 +1,4 @@
-"""The page "Certificates today": who sees it, what it says, and that each number leads to its list."""
+"""The page "Certificates today": its readers, what it says, and that each number leads to its list."""
 
 import uuid
 from datetime import UTC, datetime, timedelta

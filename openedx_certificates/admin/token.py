@@ -1,6 +1,6 @@
 """The access tokens in the admin: one is made here, shown once, and withdrawn again.
 
-django-oauth-toolkit shows its own tokens and lets nobody make one; it takes this class in place of
+django-oauth-toolkit's own page can't make a token; the toolkit takes this class in place of
 its own by the setting ACCESS_TOKEN_ADMIN_CLASS.
 """
 
@@ -48,16 +48,16 @@ def _was_sent_before(request: HttpRequest) -> bool:
 
 
 def list_bearers(chooser: Any) -> host.Rows:
-    """Return for whom this administrator may make a token.
+    """Return the users for which this administrator may make a token.
 
-    A token is a way in as a password is: one who is no superuser makes none for a superuser.
+    A token is a way in, as a password is: only a superuser makes one for a superuser.
     """
     bearers = host.users().filter(is_staff=True, is_active=True)
     return bearers if chooser.is_superuser else bearers.filter(is_superuser=False)
 
 
 class BearersView(AutocompleteJsonView):
-    """Finds those for whom the administrator may make a token, among a million users."""
+    """Finds the users for which the administrator may make a token, among a million."""
 
     admin_site: Any
 
@@ -232,7 +232,7 @@ class AccessTokenAdmin(SupportAdmin):
         """Do nothing: `make_token` has saved it."""
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:  # noqa: ARG002 - as Django calls it
-        """Say for whom it is, which nothing else does once the token is withdrawn."""
+        """Name its user, which nothing else does once the token is withdrawn."""
         text = f"Added for user {obj.user_id}, until {obj.expires:%Y-%m-%d}: {obj.scope}."
         return super().log_addition(request, obj, text)
 

@@ -1,4 +1,4 @@
-"""The access tokens in the admin: who makes one and for whom, and that it is shown once."""
+"""The access tokens in the admin: who makes them, for which users, and that each is shown once."""
 
 import logging
 import uuid
@@ -36,7 +36,7 @@ def plugin(db: None) -> User:
 
 @pytest.fixture
 def keeper(client: Client) -> User:
-    """A member of staff who may make tokens, see them and withdraw them, and is logged in."""
+    """A logged-in member of staff with the permissions to make, see and withdraw tokens."""
     keeper = UserFactory.create(is_staff=True)
     keeper.user_permissions.add(*Permission.objects.filter(codename__endswith="_accesstoken"))
     client.force_login(keeper)
@@ -67,7 +67,7 @@ def status_of(token: str, knock: Knock) -> int:
 
 
 def bearers(client: Client, term: str) -> list[str]:
-    """Return whom the page's search finds."""
+    """Return the users that the page's search finds."""
     names = {"app_label": "oauth2_provider", "model_name": "accesstoken", "field_name": "user"}
     response = client.get(reverse("admin:openedx_token_bearers"), {"term": term, **names})
     assert response.status_code == 200

@@ -36,7 +36,7 @@ log = get_logger(__name__)
 class Attempt:
     """What came of it."""
 
-    #: None where nobody could tell.
+    #: None if there was no answer.
     outcome: CertificateOutcome | None
     #: Whether the request waits for another attempt.
     is_open: bool = False
@@ -59,7 +59,7 @@ def make_attempt(
         pause: what `get_pause` returned just now.
         is_probe: whether the caller has the probe.
 
-    Raises Django's database errors where the server is away; then the lease runs out.
+    Raises Django's database errors if the server is away; then the lease runs out.
     """
     try:
         return _ask(request, lease, pause, is_probe)
@@ -137,9 +137,9 @@ def apply_failure(request: CertificateRequest, lease: UUID, error: Exception) ->
 
 
 def leave_for_later(request: CertificateRequest, error: DatabaseFailure) -> Attempt:
-    """Leave a request to whoever comes when the lease has run out: its own row can't be written.
+    """Leave a request to the next pass after its lease has run out: its own row can't be written.
 
-    Such as where somebody has it locked for too long.
+    Such as when another transaction has it locked for too long.
     """
     log.error(
         "certificate request left for later", extra={**_ids(request), **describe_failure(error)}

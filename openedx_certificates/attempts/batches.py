@@ -28,7 +28,7 @@ from openedx_certificates.wire.exceptions import OpenEdxError, UnusableGrade
 
 # From so many open requests of one run on it is looked at whether pages are fewer questions.
 MANY = 10
-# Of those whom the pages did not tell of, so many are asked for one by one in a pass.
+# How many of the learners missing from the pages are asked for one by one in a pass.
 ASKED_AFTER_PAGES = 10
 
 
@@ -48,13 +48,13 @@ def are_pages_worth_it(run: int, requests: int) -> bool:
 def make_attempts_from_pages(pks: Collection[int]) -> Generator[Attempt]:
     """Take up those of the requests that are free, and yield what comes of each.
 
-    Whom the pages leave out, or where they break off, a few are asked for one by one: it may be the
+    If the pages leave learners out or break off, a few are asked for one by one: it may be the
     page that fails and not the learner. The others are tried again later.
 
     Args:
         pks: of requests of one run.
 
-    Raises Django's database errors where the server is away.
+    Raises Django's database errors if the server is away.
     """
     lease = claim(CertificateRequest.objects.filter(pk__in=pks))
     if lease is None:
@@ -62,13 +62,13 @@ def make_attempts_from_pages(pks: Collection[int]) -> Generator[Attempt]:
     held = get_leased(lease).select_related("user", "course_run").order_by("next_attempt_on", "pk")
     requests = {request.user_id: request for request in held}
     if not requests:
-        # Settled since by somebody else.
+        # Settled since by another worker.
         return
     try:
         error = yield from _take_pages(requests, lease)
         yield from _take_the_others(list(requests.values()), lease, error)
     finally:
-        # Of a caller who stops in the middle.
+        # For a caller that stops in the middle.
         release_all(lease)
 
 

@@ -1,4 +1,4 @@
-"""Many held requests of one run are settled from the run's pages, and nobody else on them is."""
+"""Many held requests of one run are settled from the run's pages, and no other learner on them is."""
 
 from collections.abc import Callable
 from typing import Any
@@ -25,7 +25,7 @@ Class = Callable[..., list[User]]
 
 @pytest.fixture
 def run(db: None) -> CourseRun:
-    """A run whose certificates are not due: only a request has one issued."""
+    """A run without due certificates: only a request has one issued."""
     return CourseRunFactory.create(certificate_available_date=None, is_self_paced=False)
 
 

@@ -53,21 +53,21 @@ SELECT
 def request_certificate(user: host.User, course_run: host.CourseRun) -> CertificateOutcome | None:
     """Take in that the learner has passed, and return what came of it; None if that is open.
 
-    On return the certificate exists, or the request is committed to the database (where the caller
+    On return the certificate exists, or the request is committed to the database (if the caller
     is in no transaction) and is worked on until it is settled. Repeatable, also at the same time:
     of simultaneous calls one asks Open edX.
 
     Open edX is not asked if there is a certificate, or if it said within the last ten minutes that
     the learner has passed, and there is no paid enrollment still.
 
-    None where Open edX could not tell or is known to be down, if a worker is to ask
-    (WEBHOOK_ASYNC, or a MODE in which events are only held), and where too many wait for Open edX already.
+    None if Open edX could not tell or is known to be down, if a worker is to ask
+    (WEBHOOK_ASYNC, or a MODE in which events are only held), and if too many wait for Open edX already.
 
     Args:
         user: the learner.
         course_run: the run; its dates are waived, nothing else is.
 
-    Raises Django's database errors; where they come before the request is committed, it is not held.
+    Raises Django's database errors; if they come before the request is committed, it is not held.
     """
     answer = _find_answer(user, course_run)
     if answer is not None:
@@ -107,7 +107,7 @@ def _find_answer(user: host.User, course_run: host.CourseRun) -> CertificateOutc
 
 
 def _wait_for_the_other(request: CertificateRequest) -> CertificateOutcome | None:
-    """Return what came of the request that somebody else works on, None where that takes too long."""
+    """Return what came of the request that another worker has, None if that takes too long."""
     ends = time.monotonic() + app_settings.TIMEOUT
     while time.monotonic() < ends:
         with hold_nothing():
@@ -128,9 +128,9 @@ def _outcome_of_the_other(request: CertificateRequest | None) -> CertificateOutc
 
 @contextmanager
 def _place_to_wait() -> Iterator[bool]:
-    """Take one of the places for those who wait for Open edX; whether there was one.
+    """Take one of the places for waiting for Open edX; return whether there was one.
 
-    The other threads of the server are for those who don't wait. In the background mode there are
+    The other threads of the server are for requests that don't wait. In the background mode there are
     no places: a worker asks.
     """
     if app_settings.WEBHOOK_ASYNC or not app_settings.works_on_events:

@@ -1,4 +1,4 @@
-"""Who works on a request has a lease; several at once share the work, and none does it twice."""
+"""A worker on a request has a lease; several at once share the work, and none does it twice."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -38,7 +38,7 @@ def run(transactional_db: None) -> CourseRun:
 
 @pytest.fixture
 def dana(run: CourseRun, enrolled: Enrolls) -> User:
-    """A learner who passed, with a request that is due."""
+    """A learner with a passing grade and a request that is due."""
     dana = enrolled(run)
     CertificateRequestFactory.create(user=dana, course_run=run)
     return dana
@@ -49,7 +49,7 @@ def wait_until_joined(deliveries: int) -> None:
     while time.monotonic() < ends:
         if CertificateRequest.objects.filter(deliveries=deliveries).exists():
             return
-        # The rows of other threads: the database tells nobody that one has changed.
+        # The rows of other threads: the database does not tell that one has changed.
         time.sleep(0.01)
     raise AssertionError("The events have not all joined.")
 

@@ -28,7 +28,7 @@ class ProcessingSummary:
     settled: Counter[str] = field(default_factory=Counter)
     #: Open edX said "not passed", and is asked again soon.
     waiting: int = 0
-    #: Nobody could tell; tried again later.
+    #: There was no answer; tried again later.
     deferred: int = 0
     #: Left for later because Open edX is down.
     is_paused: bool = False
@@ -77,7 +77,7 @@ def process_requests(
     """Take up each request that is due and free once, and return what came of them.
 
     Repeatable, also at the same time: simultaneous passes share the work. Never raises for one
-    request. Where Open edX is down, a probe is made when its time has come, and nothing else.
+    request. If Open edX is down, a probe is made when its time has come, and nothing else.
 
     Args:
         requests: only these; all by default.
@@ -85,7 +85,7 @@ def process_requests(
         is_over: is asked before each request; once it is, nothing more is taken up.
         report: gets the summary, as far as it has come, after each request.
 
-    Raises Django's database errors where the server is away.
+    Raises Django's database errors if the server is away.
     """
     scope = CertificateRequest.objects.all() if requests is None else requests
     one_pass = _Pass(scope, ignore_due, is_over, report)
@@ -139,7 +139,7 @@ class _Pass:
         self._tried: set[int] = set()
 
     def run(self) -> None:
-        """Take up what is due; where that ends in a pause, and a probe ends the pause, go on."""
+        """Take up what is due; if that ends in a pause, and a probe ends the pause, go on."""
         self.summary.settled += settle_already_certified(self._scope)
         while True:
             was_paused = self._heeds_pause()
@@ -192,7 +192,7 @@ class _Pass:
             self._attempt(pk)
 
     def _attempt(self, pk: int, *, is_probe: bool = False) -> Attempt | None:
-        """Take up one request; None where somebody else has taken it."""
+        """Take up one request; None if another worker has taken it."""
         self._tried.add(pk)
         lease = claim(CertificateRequest.objects.filter(pk=pk))
         request = lease and get_leased(lease).select_related("user", "course_run").first()
@@ -207,14 +207,14 @@ class _Pass:
         self._report(self.summary)
 
     def _probe_ends_the_pause(self) -> bool:
-        """Where a pause is on, make a probe if its time has come; return whether that ended it."""
+        """If a pause is on, make a probe when its time has come; return whether that ended it."""
         if self._ignore_due or not get_pause().is_on:
             return False
         probe = self._probe()
         self.summary.is_paused = get_pause().is_on
         if not self.summary.is_paused:
             return True
-        # Only who has just seen it fail: where nobody worked for days, Open edX may have been up.
+        # Only after a probe just failed: if no worker ran for days, Open edX may have been up.
         if probe is not None and probe.is_outage:
             given_up = give_up_after_pause()
             self.summary.settled["failed"] += given_up
@@ -223,7 +223,7 @@ class _Pass:
         return False
 
     def _probe(self) -> Attempt | None:
-        """Ask one question, if the time has come and there is one; None where nothing was asked."""
+        """Ask one question, if the time has come and there is one; None if nothing was asked."""
         for pk in self._find_probes():
             if pk in self._tried:
                 continue
@@ -239,7 +239,7 @@ class _Pass:
         """Yield what may be asked for, first of the run that was tried longest ago.
 
         A run that is broken by itself must not keep the others from being found well. Due or not:
-        the sooner it is known that Open edX is up, the better for all; but not who waits because
+        the sooner it is known that Open edX is up, the better for all; but not requests that wait because
         Open edX said "not passed", since that answer would come too soon again.
         """
         waiting = is_due() | Q(failing_since__isnull=False)

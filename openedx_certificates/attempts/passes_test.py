@@ -21,7 +21,7 @@ HOUR = timedelta(hours=1)
 
 @pytest.fixture
 def learners(run: CourseRun, enrolled: Enrolls, clock: Clock) -> list[User]:
-    """Four learners who passed: two whose requests are due, two whose are not yet."""
+    """Four learners with a passing grade: two with requests that are due, two with later ones."""
     learners = [enrolled(run) for _ in range(4)]
     for learner, hours in zip(learners, (-2, -1, 1, 2), strict=True):
         CertificateRequestFactory.create(

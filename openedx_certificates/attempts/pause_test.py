@@ -1,4 +1,4 @@
-"""Open edX is down: after ten failures in a row nobody asks but one probe at a time."""
+"""Open edX is down: after ten failures in a row only one probe at a time asks."""
 
 from datetime import timedelta
 
@@ -28,7 +28,7 @@ TEN = 10
 def outage(
     run: CourseRun, enrolled: Enrolls, openedx: SimulatedOpenEdx, clock: Clock
 ) -> list[User]:
-    """Twelve learners whose events came when Open edX was down: ten questions, and then a pause."""
+    """Twelve learners with events from when Open edX was down: ten questions, and then a pause."""
     learners = [enrolled(run) for _ in range(TEN + 2)]
     openedx.set_fault("500")
     for learner in learners:

@@ -1,4 +1,4 @@
-"""A held request that somebody else settles: a sweep that finds the certificate, or revocation."""
+"""A held request settled from elsewhere: by a sweep that finds the certificate, or revocation."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor

@@ -26,7 +26,7 @@ def delay_after_failure(error: OpenEdxError | None, failing_for: timedelta) -> t
     failed together don't come back together; never less than Open edX asked for.
 
     Args:
-        error: what Open edX said; None where it was our own database that failed.
+        error: what Open edX said; None if it was our own database that failed.
         failing_for: since the first of the failures in a row.
     """
     first = FIRST_SLOW_DELAY if isinstance(error, NEEDS_A_PERSON) else FIRST_DELAY
@@ -36,7 +36,7 @@ def delay_after_failure(error: OpenEdxError | None, failing_for: timedelta) -> t
 
 
 def delay_after_not_passed(answers: int) -> timedelta | None:
-    """Return how long to wait after Open edX said "not passed", None where it is the last word.
+    """Return how long to wait after Open edX said "not passed", None if it is the last word.
 
     Open edX sends the event inside the transaction of the grade: its first answers can be from
     before that transaction's end.

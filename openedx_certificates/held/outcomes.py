@@ -46,7 +46,7 @@ def settle(requests: QuerySet[CertificateRequest], status: Status, reason: str =
 def settle_certified(
     course_run: host.CourseRun, outcomes: Mapping[int, CertificateOutcome]
 ) -> None:
-    """Settle the open requests of learners whose certificate a grade just created or found.
+    """Settle the open requests of learners with a certificate that a grade just created or found.
 
     Not if the certificate is gone again by now: a request that came since is another's.
 
@@ -60,7 +60,7 @@ def settle_certified(
         ((user, status),) = statuses.items()
         settle(certified.filter(user=user), status)
         return
-    # Of a page nearly nobody has one.
+    # Hardly a learner of a page has one.
     waiting = get_open_requests().filter(course_run=course_run, user__in=statuses)
     by_status: dict[Status, list[int]] = {}
     for user in waiting.values_list("user_id", flat=True) if statuses else ():
@@ -73,9 +73,9 @@ def settle_certified(
 
 
 def settle_already_certified(requests: QuerySet[CertificateRequest]) -> Counter[str]:
-    """Settle what nobody works on and has its certificate already; return how many, by status.
+    """Settle the idle requests with a certificate; return how many, by status.
 
-    Whoever issued it may have died before the request was settled, and an administrator may have
+    The process that issued it may have died before the request was settled, and an administrator may have
     issued it by hand.
     """
     settled: Counter[str] = Counter()
@@ -91,7 +91,7 @@ def settle_already_certified(requests: QuerySet[CertificateRequest]) -> Counter[
 def settle_answered(request: CertificateRequest, lease: UUID, reason: Reason) -> bool:
     """Settle as not eligible, and return whether the request is settled.
 
-    It is not where another event came since it was claimed: the answer may be from before what
+    It is not if another event came since it was claimed: the answer may be from before what
     that one tells of, so the request stays open and is due at once.
     """
     if settle(_unchanged(request, lease), Status.NOT_ELIGIBLE, reason):
@@ -142,7 +142,7 @@ def postpone_failed(
     if is_time_to_give_up(
         request.last_attempt_on, request.failing_since, request.last_delivered_on
     ):
-        # Not where another event came since the claim: that one has three days of its own.
+        # Not if another event came since the claim: that one has three days of its own.
         ended = _unchanged(request, lease).update(
             status=Status.FAILED, reason=Reason.NONE, settled_on=Now(), **failure
         )

@@ -31,7 +31,7 @@ LONGEST_WAIT_FOR_PROBE = 2 * LONGEST_PROBE_DELAY
 
 
 def get_pause() -> OpenEdxPause:
-    """Return how Open edX has been doing; where nothing ever failed, a row that is not saved."""
+    """Return how Open edX has been doing; if nothing ever failed, a row that is not saved."""
     return OpenEdxPause.objects.filter(pk=OpenEdxPause.THE_ROW).first() or OpenEdxPause()
 
 
@@ -40,7 +40,7 @@ def note_outage(error: OpenEdxError, *, is_probe: bool = False) -> None:
 
     Args:
         error: what Open edX said.
-        is_probe: whether it was the probe, whose turn is over then. Another's question, from before
+        is_probe: whether it was the probe; its turn is over then. Another's question, from before
             the pause, must not let a second probe through beside the first.
     """
     with transaction.atomic():
@@ -70,7 +70,7 @@ def note_answer(before: OpenEdxPause) -> bool:
     """Take down that Open edX answered; return whether that ended a pause.
 
     Args:
-        before: what `get_pause` returned before the question. Where nothing had failed, there is
+        before: what `get_pause` returned before the question. If nothing had failed, there is
             nothing to write.
     """
     if not before.failures:
@@ -88,7 +88,7 @@ def note_answer(before: OpenEdxPause) -> bool:
 
 
 def claim_probe() -> bool:
-    """Return whether the caller is the one who may ask now; then nobody else is for a while."""
+    """Return whether the caller may ask now; then no other may for a while."""
     due = OpenEdxPause.objects.filter(
         has_come("next_probe_on", within=LONGEST_WAIT_FOR_PROBE), pk=OpenEdxPause.THE_ROW
     )
@@ -100,7 +100,7 @@ def claim_probe() -> bool:
 
 
 def give_probe_back() -> None:
-    """Let somebody else probe at once: nothing was asked after all."""
+    """Let another worker probe at once: nothing was asked after all."""
     OpenEdxPause.objects.filter(pk=OpenEdxPause.THE_ROW, next_probe_on__isnull=False).update(
         next_probe_on=Now(), updated_on=Now()
     )

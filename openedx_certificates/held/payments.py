@@ -1,4 +1,4 @@
-"""A learner who pays after passing: the payment opens a request, as an event of Open edX does.
+"""A payment after passing: it opens a request, as an event of Open edX does.
 
 The contract, section 4: the two come in any order, also in a run that the sweep has left behind.
 """
@@ -40,7 +40,7 @@ def note_enrollment(enrollment: host.Enrollment) -> None:
 
 
 def find_late_payments(course_run: int, verdicts: Mapping[int, Verdict]) -> None:
-    """Open requests for those whose grade was just stored as passed and not paid, and who paid meanwhile.
+    """Open requests for learners with a grade just stored as passed and not paid, if they paid meanwhile.
 
     Args:
         course_run: the run's key.

@@ -1,7 +1,7 @@
 """The held requests as a queue in the database: accepted, claimed, given back; nothing is asked here.
 
-Who claims a request writes a lease into it. What the holder writes afterwards counts only while the
-lease is still in the row: who died, or was too slow, has nothing more to say.
+A worker that claims a request writes a lease into it. What the holder writes afterwards counts only while the
+lease is still in the row: a worker that died, or was too slow, changes nothing any more.
 """
 
 from collections.abc import Collection
@@ -62,7 +62,7 @@ ON CONFLICT (user_id, course_run_id) WHERE status = 'open' DO UPDATE SET
     )
 RETURNING *
 """
-# Learners who have passed already, and have paid since: as if their events had come now.
+# Learners with a stored pass and a later payment: as if their events had come now.
 _ACCEPT_PAYMENTS = """
 INSERT INTO openedx_certificates_certificaterequest AS held (
     user_id, course_run_id, created_on, updated_on, last_delivered_on, next_attempt_on
@@ -92,8 +92,8 @@ ON CONFLICT (user_id, course_run_id) WHERE status = 'open' DO UPDATE SET
     deliveries = held.deliveries + 1,
     not_passed_answers = 0
 """
-# Sent as one, and without parameters, so that it is one transaction and one wait. Its keys are
-# nobody's, and another for each connection: nobody waits for anybody. The foreign keys are looked at
+# Sent as one, and without parameters, so that it is one transaction and one wait. Its keys belong
+# to no row, and differ with each connection, so that none waits for another. The foreign keys are looked at
 # when it is committed, and the row is gone by then.
 _TRY = """
 INSERT INTO openedx_certificates_certificaterequest (
@@ -109,15 +109,15 @@ def accept_request(
 ) -> CertificateRequest | None:
     """Hold an event, and return the learner's open request of the run.
 
-    None where the learner has a certificate by now, so that there is nothing to hold. Committed on
-    return, where the caller is in no transaction. An event joins the open request, which is then
-    due at once and starts its patience anew: the sender knows something new.
+    None if the learner has a certificate by now, so that there is nothing to hold. Committed on
+    return, if the caller is in no transaction. An event joins the open request, which is then
+    due at once and starts its patience again: the sender knows something new.
 
     Args:
         user: the learner.
         course_run: which the learner passed, it is said.
-        lease: of a caller who wants to work on it at once. The request returned has another where
-            somebody else is at work.
+        lease: of a caller that wants to work on it at once. The request returned has another if
+            another worker has it.
     """
     accepted = CertificateRequest.objects.raw(
         host.sql(_ACCEPT),
@@ -137,7 +137,7 @@ def accept_request(
 
 
 def accept_payments(course_run: int, users: Collection[int]) -> int:
-    """Hold, as if an event had come, each learner who has paid and passed and has no certificate.
+    """Hold, as if an event had come, each paid and passed learner without a certificate.
 
     One statement. Returns how many are held. A revoked certificate is one.
 
@@ -158,7 +158,7 @@ def accept_payments(course_run: int, users: Collection[int]) -> int:
 
 
 def try_to_hold() -> None:
-    """Hold an event of nobody and take it back: raise the database error that a real one would meet.
+    """Hold an event of no learner and take it back: raise the database error that a real one would meet.
 
     Committed like a real one, so that it waits for the disk and for a synchronous standby too. No
     other transaction ever sees the row.
@@ -173,12 +173,12 @@ def get_open_requests() -> QuerySet[CertificateRequest]:
 
 
 def get_free_requests() -> QuerySet[CertificateRequest]:
-    """Return what is open and nobody works on."""
+    """Return what is open and in no worker's hands."""
     return get_open_requests().filter(is_free())
 
 
 def is_free() -> Q:
-    """Return which requests nobody works on."""
+    """Return which requests are in no worker's hands."""
     return Q(lease__isnull=True) | has_come("leased_until", within=longest_lease())
 
 
@@ -196,7 +196,7 @@ def is_due() -> Q:
 def claim(requests: QuerySet[CertificateRequest]) -> UUID | None:
     """Take up those of the requests that are free, and return the lease; None without any.
 
-    Of two who claim the same request at once one gets it, and neither waits; nothing stays locked.
+    Of two workers that claim the same request at once one gets it, and neither waits; nothing stays locked.
     """
     lease = uuid4()
     free = (get_free_requests() & requests).select_for_update(skip_locked=True)
@@ -217,7 +217,7 @@ def get_leased(lease: UUID) -> QuerySet[CertificateRequest]:
 
 @transaction.atomic
 def renew(lease: UUID) -> None:
-    """Let the lease begin anew: its holder lives."""
+    """Start the lease again: its holder lives."""
     update_unlocked(get_leased(lease), leased_until=Now() + _lease_length())
 
 
@@ -237,6 +237,6 @@ def _lease_length() -> timedelta:
 
 
 def update_unlocked(requests: QuerySet[CertificateRequest], **values: Any) -> int:
-    """Update the rows nobody has locked: who updates many and waits for none is in no deadlock."""
+    """Update the rows that are not locked: an update that waits for none is in no deadlock."""
     free = requests.select_for_update(skip_locked=True).values_list("pk", flat=True)
     return CertificateRequest.objects.filter(pk__in=list(free)).update(updated_on=Now(), **values)

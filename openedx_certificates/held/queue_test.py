@@ -30,7 +30,7 @@ DAY = timedelta(days=1)
 
 @pytest.fixture
 def dana(run: CourseRun, enrolled: Enrolls) -> User:
-    """A learner who passed."""
+    """A learner with a passing grade."""
     return enrolled(run)
 
 
@@ -42,7 +42,7 @@ def settle_one(user: User, run: CourseRun) -> CertificateRequest:
 
 
 def settle_many(run: CourseRun, number: int) -> None:
-    """Make so many learners whose request was given up."""
+    """Make so many learners with a request that was given up."""
     learners = User.objects.bulk_create(
         User(username=f"many-{n}", email=f"many-{n}@example.com") for n in range(number)
     )

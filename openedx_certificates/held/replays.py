@@ -61,7 +61,7 @@ def reopen(requests: QuerySet[CertificateRequest]) -> Replay:
 
     They are due at once and do not wait for a pause to end. If the learner has an open request of
     the run, that one is made due, chosen or not; a learner has one at most, so without one the
-    latest of the chosen is opened. What somebody works on at this moment is left alone.
+    latest of the chosen is opened. What a worker has at this moment is left alone.
 
     A handful of statements, however many requests there are.
     """
@@ -138,7 +138,7 @@ def prune_requests() -> int:
 
 
 def _delete_what_refers_to_nothing() -> None:
-    """Delete the rows whose user, run or certificate a host without this app has deleted."""
+    """Delete the rows of users, runs and certificates that a host without this app has deleted."""
     users, runs = host.users().filter(pk=OuterRef("user")), host.course_runs()
     has_no_run = ~Exists(runs.filter(pk=OuterRef("course_run")))
     for model in (CertificateRequest, CourseRunCertificateDeletion):

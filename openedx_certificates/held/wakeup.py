@@ -21,7 +21,7 @@ EXPIRES_AFTER = 86_400
 def wake_worker() -> None:
     """Have a worker look for what is due, once the caller's transaction is committed.
 
-    Returns at once, whatever the broker does. Without a broker nobody is woken: whoever runs
+    Returns at once, whatever the broker does. Without a broker no worker is woken:
     `process_certificate_requests --watch` looks by itself.
     """
     if not settings.CELERY_TASK_ALWAYS_EAGER:
@@ -38,7 +38,7 @@ class _Bell:
         self._lock = threading.Lock()
         self._rung = threading.Event()
         self._thread: threading.Thread | None = None
-        # Of whoever rang last: the log follows an event to the worker by what is bound there.
+        # Of the last caller: the log follows an event to the worker by what is bound there.
         self._context = Context()
 
     def ring(self) -> None:

@@ -1,6 +1,6 @@
 """Grades of a whole page written in one statement each, with an array a column.
 
-The insert tells whose grade a simultaneous transaction stored first: the ORM's
+The insert tells which grades a simultaneous transaction stored first: the ORM's
 `bulk_create(ignore_conflicts=True)` does not, and no learner must get a certificate by a grade that
 another process has just stored differently. The ORM's `bulk_update` took more time than all the rest
 of a page.
@@ -43,9 +43,9 @@ RETURNING stored.id, stored.updated_on
 def insert_grades(
     course_run: host.CourseRun, grades: Mapping[int, ReportedGrade]
 ) -> dict[int, host.Grade]:
-    """Store the grades of learners who have none, by their ids; return those that were stored.
+    """Store the grades of learners without one, by their ids; return those that were stored.
 
-    A learner whose grade a simultaneous transaction stored is left out, once that one has committed.
+    A learner is left out if a simultaneous transaction stored the grade, once that has committed.
     """
     if not grades:
         return {}

@@ -61,7 +61,7 @@ def apply_grade(
     administrator did meanwhile. `openedx_certificates.rules` has the rules.
 
     Args:
-        course_run_grade: whose row decides.
+        course_run_grade: the row that decides.
         is_due: whether the date has come for a certificate to be created.
         waive_eligibility: an administrator's word that the learner gets it.
     """

@@ -12,7 +12,7 @@ class CertificateNotSaved(Exception):
 def describe_own_error(error: Exception) -> dict[str, str]:
     """Return what may be logged of an error that is neither Open edX's nor the database's.
 
-    That is its kind and where it came from: of CertificateNotSaved, the place in the host. Its text
+    That is its kind and its place in the code: of CertificateNotSaved, the place in the host. Its text
     could hold the learner's values, so that it is told only if it is our own.
     """
     is_told = isinstance(error, CannotAsk | CertificateNotSaved)

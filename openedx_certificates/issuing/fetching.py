@@ -43,7 +43,7 @@ class GradePage:
     graded: list[tuple[EdxGrade, int]]
     #: Why each was refused, and the id of the user it was about if that one is known here.
     refused: list[tuple[str, int | None]]
-    #: How many grades were of learners who have no account here.
+    #: How many grades were of learners without an account here.
     strangers: int = 0
 
     def only(self, users: Collection[int]) -> Self:
@@ -62,7 +62,7 @@ def fetch_grade(course_run: host.CourseRun, user: host.User, *, patient: bool = 
     Args:
         course_run: the run.
         user: the learner.
-        patient: whether nobody waits for the answer, so that a failed question is asked again.
+        patient: whether the caller has time, so that a failed question is asked again.
 
     Raises OpenEdxError if Open edX could not tell, if the grade is refused or may be another
     account's (UnusableGrade), or if the user has no username there (NoEdxUsername); CannotAsk if
@@ -87,18 +87,18 @@ def fetch_grade_pages(
 ) -> Iterator[GradePage]:
     """Yield the run's grades with their users, page by page.
 
-    For a `patient` caller, for whom nobody waits, a page is fetched while the one before it is
+    For a `patient` caller, which has time, a page is fetched while the one before it is
     worked on, and a page that fails is asked for again, up to three times. For another caller a page
     is asked for when it is wanted, and within the time of one question.
 
-    One query finds the users of a page, and one more those whom Open edX spells in another case.
+    One query finds the users of a page, and one more those that Open edX spells in another case.
     While Open edX is waited for, the thread holds no database connection. Raises OpenEdxError if
     Open edX could not tell, CannotAsk if the question could not be asked; the pages before have
     been yielded.
 
     Args:
         course_run: the run.
-        patient: whether nobody waits for the answer.
+        patient: whether the caller has time.
         alive: called every ALIVE_SECONDS while a patient caller waits for a page, in the caller's
             thread and free to use the database; what it raises ends the iteration.
     """
@@ -113,7 +113,7 @@ def fetch_grade_pages(
 def fetch_grades_with_users(
     course_run: host.CourseRun, user: host.User | None = None
 ) -> Iterator[tuple[EdxGrade, host.User]]:
-    """Yield (grade, user) for each learner of the run, or for the one user who is given.
+    """Yield (grade, user) for each learner of the run, or for the one user that is given.
 
     Refused grades and learners unknown here are left out; `fetch_grade_pages` tells of them.
     Raises what `fetch_grade` and `fetch_grade_pages` raise.
@@ -123,7 +123,7 @@ def fetch_grades_with_users(
         return
     for page in fetch_grade_pages(course_run):
         users = host.users().in_bulk([user_id for _, user_id in page.graded])
-        # A user who was deleted since is a learner unknown here.
+        # A user deleted since is a learner unknown here.
         yield from ((grade, users[user_id]) for grade, user_id in page.graded if user_id in users)
 
 
@@ -168,7 +168,7 @@ def _with_user_ids(records: GradeRecords) -> GradePage:
 
 
 def _find_user_ids(usernames: set[str]) -> dict[str | None, int]:
-    """Return whose each of Open edX's usernames is; those of strangers are left out.
+    """Return the user of each of Open edX's usernames; those of strangers are left out.
 
     Open edX (on MySQL) tells usernames apart without regard to case, and answers its own spelling.
     An account of exactly that spelling is meant before any other. Accounts that differ from each

@@ -1,4 +1,4 @@
-"""Pages for a caller nobody waits for: the next is on its way while one is worked on."""
+"""Pages for a patient caller: the next is on its way while one is worked on."""
 
 import threading
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ RUN = Run()
 
 
 class LeaseLost(Exception):
-    """Somebody else does the work now."""
+    """Another process does the work now."""
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Grades paired with our users: whose they are, what it costs, and what is held meanwhile."""
+"""Grades paired with our users: how they are matched, what it costs, and what is held meanwhile."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -43,7 +43,7 @@ def two_a_page(settings: Settings) -> None:
 
 
 def enroll(openedx: SimulatedOpenEdx, edx_username: str, **grade: Any) -> User:
-    """Return a user of ours who learns in the run, and has passed unless the grade says else."""
+    """Return a learner of the run, passed unless the grade says else."""
     user = UserFactory.create(openedx_user__edx_username=edx_username)
     openedx.enroll(RUN.courseware_id, edx_username, **{"passed": True, "percent": 0.85} | grade)
     return user
@@ -380,7 +380,7 @@ class TestTheDatabaseMeanwhile:
 
 
 def take_all_connections() -> int:
-    """Return how many connections the pool has, having had them all; raise where one is held."""
+    """Return how many connections the pool has, having had them all; raise if one is held."""
     connections.close_all()
     pool, size = connection.pool, settings.DATABASE_POOL_SIZE
     with ExitStack() as taken, patience_of(5, bounds_statements=False):

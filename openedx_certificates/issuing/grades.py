@@ -27,9 +27,9 @@ def ensure_course_run_grade(
     """Store the grade Open edX reports, and return (the stored grade, created, updated).
 
     Repeatable, also at the same time. A grade that exists changes only with `should_update`, never
-    where an administrator set it, and leaves an audit row. A reported 0.0 where a certificate
+    if an administrator set it, and leaves an audit row. A reported 0.0 beside a certificate
     exists is held back until it is confirmed (see `judge_grade`); the grade returned is then the
-    one that was there, None where there was none.
+    one that was there, None if there was none.
 
     Raises ValueError for a percent that can be no grade.
     """
@@ -68,7 +68,7 @@ def override_user_grade(
         letter_grade: at most ten characters, or None.
         courseware_id: Open edX's course id of the run.
         should_force_pass: whether the learner passes with it.
-        acting_user: the administrator, where known.
+        acting_user: the administrator, if known.
 
     Raises the model's DoesNotExist for an unknown run, ValueError for a number that can be no grade.
     """

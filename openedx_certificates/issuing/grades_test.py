@@ -97,7 +97,7 @@ class TestEnsure:
 class TestZeroFromOpenEdx:
     @pytest.fixture
     def dana(self, enrolled: Enrolls, run: CourseRun) -> User:
-        """A learner with a certificate, issued at noon, for whom 0.0 is reported from then on."""
+        """A learner with a certificate, issued at noon; 0.0 is reported from then on."""
         return enrolled(run)
 
     @pytest.fixture

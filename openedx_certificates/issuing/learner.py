@@ -20,7 +20,7 @@ def issue_certificate(
         user: the learner.
         course_run: the run.
         is_due: whether certificates may be created by now.
-        patient: whether nobody waits for the answer, so that a failed question is asked again.
+        patient: whether the caller has time, so that a failed question is asked again.
 
     Raises OpenEdxError, CannotAsk, CertificateNotSaved, and Django's database errors.
     """

@@ -81,7 +81,7 @@ def wait_until_somebody_waits() -> None:
             cursor.execute(SOMEBODY_WAITS)
             if cursor.fetchone()[0]:
                 return
-        # PostgreSQL tells nobody that a statement has begun to wait.
+        # PostgreSQL does not tell that a statement has begun to wait.
         time.sleep(0.005)
     raise AssertionError("Nobody waits for the first transaction.")
 
@@ -200,7 +200,7 @@ def test_a_lock_that_is_held_for_long_is_not_waited_for_for_ever(dana: User, run
 
 
 class TestAPageOfASweep:
-    """Whom somebody else settles at the same moment does not disturb the others of the page."""
+    """A learner settled elsewhere at the same moment does not disturb the others of the page."""
 
     def sweep(self, run: CourseRun, *learners: User) -> list[LearnerResult]:
         grades = [

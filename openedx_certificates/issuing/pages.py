@@ -38,7 +38,7 @@ class LearnerResult:
     Without a certificate's outcome the grade was refused; without either it could not be stored.
     """
 
-    #: The learner's id; None for a refused grade of a learner who has no account here.
+    #: The learner's id; None for a refused grade of a learner without an account here.
     user: int | None
     grade: GradeOutcome | None = None
     certificate: CertificateOutcome | None = None
@@ -62,7 +62,7 @@ def apply_page(
 ) -> list[LearnerResult]:
     """Store the page's grades and bring the certificates in line with them.
 
-    Settles the open requests of learners who have a certificate then; not of those whose certificate
+    Settles the open requests of learners with a certificate then; not if the certificate
     is only kept for now, see `settle_kept`. The number of statements does not depend on the number
     of learners, but for new certificates. If the page can't be stored, each learner is tried alone:
     what fails for one is logged, and the others go on.
@@ -108,7 +108,7 @@ def apply_page(
 
 
 def settle_kept(run: host.CourseRun, results: Collection[LearnerResult]) -> None:
-    """Settle the open requests of those whose certificate stays after all, whatever the 0.0 said.
+    """Settle the open requests of learners that keep their certificate, whatever the 0.0 said.
 
     Args:
         run: of the results.

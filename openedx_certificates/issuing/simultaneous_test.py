@@ -1,4 +1,4 @@
-"""Passes that meet: whoever comes first, there is one row and no lost act."""
+"""Passes that meet: whichever comes first, there is one row and no lost act."""
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack

@@ -72,7 +72,7 @@ def carry_out(
 
     The number of statements does not depend on the number of learners, but for new certificates, which
     the host's own model saves one by one. All that is written is committed at once if the caller is in
-    no transaction. Learners for whom a simultaneous transaction was quicker are judged once more, by
+    no transaction. Learners are judged once more if a simultaneous transaction was quicker, by
     what that one has left.
 
     Args:
@@ -122,7 +122,7 @@ def _write(
 ) -> dict[int, Result]:
     """Write what was judged, and return how it is then.
 
-    Learners whose grade a simultaneous transaction has stored are left out.
+    Learners are left out if a simultaneous transaction has stored their grade.
     """
     grades = _write_grades(course_run, judged)
     judged = {user: result for user, result in judged.items() if user in grades}
@@ -193,7 +193,7 @@ def _delete_certificates(
     judged: Mapping[int, Result],
     grades: Mapping[int, host.Grade | None],
 ) -> list[int]:
-    """Delete the certificates that a 0.0 takes away, keep a record of each, and return whose they were."""
+    """Delete the certificates that a 0.0 takes away, keep a record of each, and return the ids of their users."""
     deletions = []
     for user, result in judged.items():
         grade, certificate = grades[user], result.certificate

@@ -14,7 +14,7 @@ class _HelpFormatter(DjangoHelpFormatter, RawDescriptionHelpFormatter):
 
 
 class CommandWithExamples(BaseCommand):
-    """A command whose --help shows `examples` as they are written."""
+    """A command with `examples` in its --help, as they are written."""
 
     examples: ClassVar[str]
 

@@ -33,7 +33,7 @@ class Bar(Protocol):
 
 @dataclass
 class NoBar:
-    """Stands for a bar that nobody sees."""
+    """Stands for a bar that is not shown."""
 
     total: int
     n: int = 0

@@ -11,7 +11,7 @@ from openedx_certificates.models.request import LAST_ERROR_TEXT_MAX_LENGTH
 class OpenEdxPause(TimestampedModel):
     """How Open edX has been doing for all of us; one row, kept for ever.
 
-    While there is a time for the next probe, nobody but the probe asks.
+    While there is a time for the next probe, only the probe asks.
     """
 
     THE_ROW: ClassVar[int] = 1

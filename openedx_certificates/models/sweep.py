@@ -10,9 +10,9 @@ ERROR_TEXT_MAX_LENGTH = 255
 
 
 class CourseRunSweep(TimestampedModel):
-    """What the last sweep of a run came to, and who sweeps it now; one row for each run.
+    """What the last sweep of a run came to, and the lease of one that is on; one row for each run.
 
-    Who sweeps it has a lease, which runs out by itself.
+    A sweep's lease runs out by itself.
     """
 
     course_run = host_key("courses.CourseRun", one_to_one=True, related_name="sweep")

@@ -7,7 +7,7 @@ from openedx_certificates.models.base import TimestampedModel
 
 
 class ZeroNote(TimestampedModel):
-    """When Open edX first reported a grade of 0.0 for a learner who has a certificate.
+    """When Open edX first reported a grade of 0.0 for a learner with a certificate.
 
     It names the certificate by its uuid and refers to no row: a certificate that is issued again
     has another uuid, and no note.

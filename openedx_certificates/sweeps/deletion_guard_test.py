@@ -23,7 +23,7 @@ LONG_AGO = timedelta(hours=21)
 
 @pytest.fixture
 def certified(run: CourseRun, enrolled: Enrolls):
-    """Make learners with a certificate, of whom Open edX reports a grade now.
+    """Make learners with a certificate and a grade that Open edX reports now.
 
     A 0.0 was reported before, long enough ago to count now.
     """

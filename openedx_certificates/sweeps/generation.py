@@ -33,7 +33,7 @@ def generate_course_run_certificates(
 
     Repeatable, also at the same time: two sweeps of one run come one after the other. The three
     parameters are independent of each other. What fails for one learner, page or run is logged and
-    counted, and the rest goes on. Open requests of learners who have their certificate then are
+    counted, and the rest goes on. Open requests of learners with a certificate are then
     settled.
 
     Args:
@@ -41,7 +41,7 @@ def generate_course_run_certificates(
         course_run: only this run, eligible for the sweep or not; otherwise all eligible runs.
         force: create certificates before their date; nothing else is waived.
         allow_deletions: believe also so many grades of 0.0 in a run that they look like a fault.
-        may_wait: wait for a run that is swept at the moment; one user's grade waits for nobody.
+        may_wait: wait for a run that is swept at the moment; one user's grade does not wait.
         report: gets the summary, as far as it has come, after each page of grades and each run.
 
     Raises OpenEdxError, CannotAsk, CertificateNotSaved, or Django's database errors, when asked for
@@ -124,8 +124,8 @@ def iter_certificates_of(
     """Yield, for each page of the run's grades, these learners' ids with what comes of each.
 
     As if each were asked for alone, with `force`, for a fraction of the questions. No other learner on
-    the pages is touched; no certificate is deleted. A learner whom Open edX leaves out is not yielded,
-    nor one for whom more pages than learners would have to be asked for.
+    the pages is touched; no certificate is deleted. A learner that Open edX leaves out is not yielded,
+    nor are learners that would take more pages than there are learners.
 
     Args:
         course_run: the run.

@@ -1,4 +1,4 @@
-"""`generate_course_run_certificates`: what may fail, and who is kept from nothing by it."""
+"""`generate_course_run_certificates`: what may fail, and that the others go on."""
 
 import pytest
 from django.db import OperationalError, connection

@@ -1,4 +1,4 @@
-"""Who sweeps a run: one at a time, and until its lease runs out."""
+"""The right to sweep a run: one sweep at a time has it, until its lease runs out."""
 
 import time
 from datetime import timedelta
@@ -19,7 +19,7 @@ LOOK_SECONDS: Final = 0.2
 
 
 class RunIsSwept(Exception):
-    """The run is being swept by somebody else."""
+    """The run is being swept by another process."""
 
 
 class SweepOvertaken(Exception):
@@ -55,7 +55,7 @@ class SweepLease:
 
 
 def claim_sweep(course_run: host.CourseRun) -> SweepLease:
-    """Return the right to sweep the run, which nobody else has then.
+    """Return the right to sweep the run, which no other has then.
 
     The run of a sweep that died is free when its lease has run out.
 

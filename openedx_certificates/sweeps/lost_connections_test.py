@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def learners(transactional_db: None, enrolled: Enrolls) -> dict[CourseRun, User]:
-    """Three runs, in each a learner who passed and paid."""
+    """Three runs, in each a paid learner with a passing grade."""
     return {run: enrolled(run) for run in CourseRunFactory.create_batch(3, self_paced=True)}
 
 

@@ -55,7 +55,7 @@ def change_everybody(run: CourseRun, openedx: SimulatedOpenEdx) -> None:
 
 
 def physical_rows() -> Counter[tuple[str, ...]]:
-    """Where each row of these tables lies, and who wrote or locked it last."""
+    """The place of each row of these tables, and the last transaction to write or lock it."""
     rows: Counter[tuple[str, ...]] = Counter()
     with connection.cursor() as cursor:
         for model in (CourseRunGrade, CourseRunCertificate, CourseRunGradeAudit):

@@ -11,7 +11,7 @@ from openedx_certificates.sweeps.leases import RunIsSwept
 
 
 def get_runs_to_sweep() -> host.Rows:
-    """Return the eligible runs, first the one whose last sweep is longest ago."""
+    """Return the eligible runs, the longest unswept first."""
     now = database_now()
     # A sweep of the future was dated by a wrong clock, and counts as none.
     last = Case(When(sweep__started_on__lte=now, then="sweep__started_on"))

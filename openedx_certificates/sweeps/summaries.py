@@ -12,18 +12,18 @@ class GenerationSummary:
     """What `generate_course_run_certificates` did.
 
     Each learner seen is in one count of `grades`, and in one of `certificates` unless the grade was
-    refused; or, where the database did not take them, in `failed_learners` alone.
+    refused; or, if the database did not take them, in `failed_learners` alone.
     """
 
     runs: int = 0
     #: Pages of grades that were worked through.
     pages: int = 0
     learners: int = 0
-    #: Learners of Open edX who have no account here: seen, and left alone.
+    #: Learners of Open edX without an account here: seen, and left alone.
     strangers: int = 0
     grades: Counter[GradeOutcome] = field(default_factory=Counter)
     certificates: Counter[CertificateOutcome] = field(default_factory=Counter)
-    #: Learners whose grade or certificate the database did not take.
+    #: Learners with a grade or certificate that the database did not take.
     failed_learners: int = 0
     #: The course ids of runs that could not be worked through to the end.
     failed_runs: list[str] = field(default_factory=list)
@@ -31,7 +31,7 @@ class GenerationSummary:
     def add(
         self, grade: GradeOutcome | None, certificate: CertificateOutcome | None = None
     ) -> None:
-        """Count one learner; without a grade's outcome, one whose grade could not be stored."""
+        """Count one learner; without a grade's outcome, one with a grade that could not be stored."""
         self.learners += 1
         if grade is None:
             self.failed_learners += 1
@@ -41,7 +41,7 @@ class GenerationSummary:
             self.certificates[certificate] += 1
 
     def add_verdict(self, verdict: Verdict) -> None:
-        """Count the one learner who was asked for."""
+        """Count the one learner that was asked for."""
         self.pages += 1
         self.add(verdict.grade, verdict.certificate)
 
@@ -52,7 +52,7 @@ class GenerationSummary:
 
     @property
     def outcome(self) -> CertificateOutcome:
-        """What came of the one learner it was about. Raises ValueError where there were others."""
+        """What came of the one learner it was about. Raises ValueError if there were others."""
         (outcome,) = self.certificates.elements()
         return outcome
 

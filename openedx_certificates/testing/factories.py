@@ -45,7 +45,7 @@ class CertificateRequestFactory(DjangoModelFactory):
 
 
 class OpenEdxPauseFactory(DjangoModelFactory):
-    """A pause that began a moment ago, whose next probe is not due yet."""
+    """A pause that began a moment ago; its next probe is not due yet."""
 
     id = OpenEdxPause.THE_ROW
     failures = 10

@@ -16,7 +16,7 @@ def log() -> LogOfEverything:
 
 
 def logger_with(log: LogOfEverything) -> logging.Logger:
-    """Return a logger whose lines go nowhere else: the fixture looks at this test, too."""
+    """Return a logger with lines that go nowhere else: the fixture looks at this test, too."""
     logger = logging.getLogger("openedx_certificates.testing.some_module")
     logger.handlers, logger.propagate, logger.level = [log], False, logging.INFO
     return logger

@@ -38,7 +38,7 @@ ZERO = {"passed": False, "percent": 0.0, "letter_grade": None}
 
 @pytest.fixture
 def run(db: None) -> CourseRun:
-    """A live, instructor-paced run whose certificates are due since yesterday."""
+    """A live, instructor-paced run with certificates due since yesterday."""
     return CourseRunFactory.create()
 
 

@@ -73,7 +73,7 @@ class ScriptedServer:
         self._stopping.set()
         for sock in (self._listener, *self._connections):
             with suppress(OSError):
-                # Wakes whoever waits on it, which closing does not.
+                # Wakes a thread that waits on it, which closing does not.
                 socket.socket.shutdown(sock, socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join(_JOIN_SECONDS)
@@ -92,7 +92,7 @@ class ScriptedServer:
                 self._start(self._serve, connection)
 
     def _serve(self, connection: socket.socket) -> None:
-        # An OSError is a caller who went away, or our own end.
+        # An OSError is a caller that went away, or our own end.
         with suppress(OSError), connection:
             if self._tls is None:
                 self._answer_all(connection)
@@ -125,7 +125,7 @@ def http(body: bytes, *headers: str, status: str = "200 OK", has_length: bool = 
 
 
 def _read_head(connection: socket.socket) -> str:
-    """Return a request without a body, or nothing where the caller has closed the connection."""
+    """Return a request without a body, or nothing if the caller has closed the connection."""
     head = b""
     while not head.endswith(b"\r\n\r\n"):
         received = connection.recv(65536)

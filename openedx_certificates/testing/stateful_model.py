@@ -29,7 +29,7 @@ class Request:
     """An event that was accepted, and all that joined it."""
 
     last_delivered_on: datetime
-    #: Nobody may ask before, and a pass that comes after must ask.
+    #: No question may come before, and a pass that comes after must ask.
     earliest: datetime
     latest: datetime
     deliveries: int = 1
@@ -44,7 +44,7 @@ class Request:
     down_since: datetime | None = None
 
     def deliver(self, now: datetime) -> None:
-        """Take in an event or a replay: whoever sends it knows something new."""
+        """Take in an event or a replay: its sender knows something new."""
         self.last_delivered_on = self.earliest = self.latest = now
         self.not_passed_answers = 0
 
@@ -83,7 +83,7 @@ class Learner:
 
     @property
     def certified_status(self) -> str | None:
-        """How an event, and a request, about somebody with a certificate ends; None without one."""
+        """How an event, and a request, about a learner with a certificate ends; None without one."""
         if self.certificate is None:
             return None
         return "exists" if self.certificate == "valid" else "revoked"
@@ -137,7 +137,7 @@ class Model:
 
     @property
     def is_paused(self) -> bool:
-        """Whether nobody asks but a probe."""
+        """Whether only a probe asks."""
         return self._failures >= PAUSE_AFTER
 
     def find_fault(self, seat: Seat) -> str | None:
@@ -196,7 +196,7 @@ class Model:
         return outcome
 
     def take_pass(self, asked: list[Seat], now: datetime, *, ignore_due: bool) -> None:
-        """Settle or postpone what a pass asked for. Raises AssertionError where it chose wrongly."""
+        """Settle or postpone what a pass asked for. Raises AssertionError if it chose wrongly."""
         for seat, held in self.iter_open():
             # Nothing is left to ask for.
             if status := self.learners[seat].certified_status:
@@ -240,7 +240,7 @@ class Model:
                     request.settle(now, outcome)
 
     def replay(self, seat: Seat, index: int, now: datetime) -> None:
-        """Start a request anew, or the one that is open already."""
+        """Start a request again, or the one that is open already."""
         learner = self.learners[seat]
         request = learner.open_request or learner.requests[index]
         request.status, request.reason, request.settled_on = "open", "", None

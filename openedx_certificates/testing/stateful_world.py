@@ -121,7 +121,7 @@ class World:
         self.openedx.set_fault(*first, *own, *everybodys)
 
     def take_questions(self, model: Model) -> list[Seat]:
-        """Return who was asked for since the last time; a question that was retried is one."""
+        """Return the learners that were asked for since the last time; a question that was retried is one."""
         asked: list[Seat] = []
         for request in self.openedx.requests:
             if request.username is None:

@@ -1,4 +1,4 @@
-"""Fixtures for the webhooks: a token, a hand that knocks with it, and a learner who has passed."""
+"""Fixtures for the webhooks: a token, a function that sends an event with it, and a learner with a passing grade."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -36,7 +36,7 @@ NO_PAID_ENROLLMENT = {"certificate_status": "not_eligible", "reason": "no_paid_e
 
 @pytest.fixture
 def run(db: None) -> CourseRun:
-    """An instructor-paced run whose certificates are not due yet: the webhook does not wait."""
+    """An instructor-paced run without due certificates: the webhook does not wait."""
     return CourseRunFactory.create(
         courseware_id="course-v1:MITx+6.00x+1T2026", certificate_available_date=None
     )
@@ -86,7 +86,7 @@ def knock(client: Client) -> Knock:
         body = event if isinstance(event, bytes) else json.dumps(event).encode()
         if token is not None:
             headers["authorization"] = f"Bearer {token}"
-        # As a header of its own too: the client leaves it out where the body is empty.
+        # As a header of its own too: the client leaves it out if the body is empty.
         return client.generic(
             "POST",
             reverse(webhook),
@@ -144,7 +144,7 @@ def deferred(response: Any) -> None:
 
 
 def held() -> CertificateRequest:
-    """Check that the one request is open and free for whoever takes it up next, and return it."""
+    """Check that the one request is open and free for the next worker, and return it."""
     request = CertificateRequest.objects.get()
     assert request.status == CertificateRequest.Status.OPEN
     assert (request.lease, request.leased_until, request.settled_on) == (None, None, None)

@@ -31,7 +31,7 @@ def patience_of(seconds: float, *, bounds_statements: bool) -> Iterator[None]:
     What the block does besides does not count: a busy machine is no reason to give up.
 
     Args:
-        seconds: for all of the block's waits together, until the next `restart`; where statements
+        seconds: for all of the block's waits together, until the next `restart`; if statements
             are not bounded, for each connection that it takes.
         bounds_statements: whether the wait for a statement's answer counts, too.
     """

@@ -23,8 +23,8 @@ DATABASE_SECONDS: Final = 1.4
 class Turns:
     """Lets a number of threads through at once, in the order in which they came.
 
-    Whoever has a turn may be stuck, such as with a database that says nothing. When no turn has been
-    given up for a while, those who wait go on without one.
+    The holder of a turn may be stuck, such as with a database that says nothing. If no turn has been
+    given up for a while, the waiting threads go on without one.
     """
 
     def __init__(self, at_once: int, standstill_seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""Turns: a crowd works a few at once, and nobody is held for ever."""
+"""Turns: a crowd works a few at once, and none is held for ever."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +18,7 @@ def turns() -> Turns:
 
 
 def wait_until_so_many_wait(turns: Turns, number: int) -> None:
-    # Who has begun to wait can't say so.
+    # A thread that has begun to wait can't say so.
     while len(turns._waiting) < number:
         threading.Event().wait(0.001)
 

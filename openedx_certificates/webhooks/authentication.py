@@ -1,4 +1,4 @@
-"""Who may knock: bearers of an OAuth2 token, sent in the Authorization header."""
+"""The callers that are let in: bearers of an OAuth2 token, sent in the Authorization header."""
 
 from typing import Any
 
@@ -17,15 +17,15 @@ log = get_logger(__name__)
 class BearerTokenAuthentication(OAuth2Authentication):
     """django-oauth-toolkit's check of a token, shown the headers alone.
 
-    Left to itself the toolkit also takes a token from the query string, where it ends up in every
-    access log, or from a form's body; and it does not ask whether the token's user is active.
+    Left to itself the toolkit also takes a token from the query string, which every
+    access log keeps, or from a form's body; and it does not ask whether the token's user is active.
     """
 
     def authenticate(self, request: Request) -> tuple[Any, Any] | None:
         """Return (user, token), None without a token; raise AuthenticationFailed for a bad one.
 
-        Raises Throttled instead where too many bad ones came from the caller's address. A good one
-        is taken all the same: Open edX can sit behind one address with whoever tries them out.
+        Raises Throttled instead if too many bad ones came from the caller's address. A good one
+        is taken all the same: Open edX can sit behind one address with an attacker.
         Raises PermissionDenied, whatever the token, if the request came by plain HTTP and the site
         wants HTTPS.
         """

@@ -1,4 +1,4 @@
-"""The certificate webhook where a worker does the asking: it holds the event and answers at once."""
+"""The certificate webhook if a worker does the asking: it holds the event and answers at once."""
 
 from datetime import timedelta
 from uuid import uuid4

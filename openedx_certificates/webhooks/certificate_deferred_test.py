@@ -1,4 +1,4 @@
-"""The certificate webhook where Open edX can't tell: the event is held, and nothing is lost."""
+"""The certificate webhook when Open edX can't tell: the event is held, and nothing is lost."""
 
 import logging
 import os

@@ -1,4 +1,4 @@
-"""A held request from event to event: joined, left to others, settled, and opened anew."""
+"""A held request from event to event: joined, left to others, settled, and opened again."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -178,7 +178,7 @@ class TestSomebodyElseIsAtWork:
 
 @contextmanager
 def certificate_coming_between_look_and_hold(user: User, run: CourseRun) -> Iterator[None]:
-    """Let another event's certificate be committed once nobody looks for it any more."""
+    """Let another event's certificate be committed once it is not looked for any more."""
 
     def issue_first(execute, sql, *rest):
         is_held = "INSERT INTO openedx_certificates_certificaterequest" in sql

@@ -29,7 +29,7 @@ _REFUSALS: Final[dict[int, str]] = {
 }
 # An error of ours that no reply was made of, or a reply that is in no table.
 OTHER: Final = "other"
-# The words that the certificate webhook's replies bear themselves, the reason where there is one.
+# The words that the certificate webhook's replies bear themselves, the reason if there is one.
 _CERTIFICATE_OUTCOMES: Final = (
     "created",
     "exists",

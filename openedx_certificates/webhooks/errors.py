@@ -17,7 +17,7 @@ log = get_logger(__name__)
 # Seconds, by header: the database of a site that fails over is back within moments.
 RETRY_AFTER: Final = {"Retry-After": "1"}
 
-# Replies whose one key is `error`; what Django REST framework refuses itself says `detail`.
+# Replies with the one key `error`; what Django REST framework refuses itself says `detail`.
 ERROR_STATUS: dict[type[Exception], int] = {
     InvalidEvent: status.HTTP_400_BAD_REQUEST,
     NotKnownHere: status.HTTP_404_NOT_FOUND,
@@ -26,7 +26,7 @@ ERROR_STATUS: dict[type[Exception], int] = {
 
 
 def reply_to_exception(exc: Exception, context: dict[str, Any]) -> Response | None:
-    """Return the JSON reply for an exception a view raised, None where it is not an expected one."""
+    """Return the JSON reply for an exception a view raised, None if it is not an expected one."""
     if isinstance(exc, DataError):
         # Such as a character that the database's encoding does not have: it is the same every time.
         log.warning("the database does not take a value", extra=describe_failure(exc))

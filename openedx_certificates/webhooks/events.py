@@ -70,7 +70,7 @@ def read_event(request: Request, serializer_class: type[Serializer[Any]]) -> dic
 
     Raises UnsupportedMediaType (415), EventTooLarge (413), InvalidEvent (400), in this order.
     """
-    # By name: Django REST framework takes a wildcard for a match, and looks where there is a body.
+    # By name: Django REST framework takes a wildcard for a match, and looks only if there is a body.
     media_type = (request.content_type or "").partition(";")[0].strip().lower()
     if media_type != EventParser.media_type:
         raise UnsupportedMediaType(media_type[:80])

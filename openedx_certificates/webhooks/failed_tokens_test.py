@@ -1,4 +1,4 @@
-"""Tokens that are tried out at the webhooks: 429 for who does it, and never for a valid token."""
+"""Tokens that are tried out at the webhooks: 429 for a caller with many wrong ones, and never for a valid one."""
 
 from datetime import timedelta
 from typing import Any

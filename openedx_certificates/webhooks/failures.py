@@ -21,7 +21,7 @@ from openedx_certificates.logs import get_logger
 log = get_logger(__name__)
 
 WINDOW_SECONDS: Final = 60
-#: Tokens are long and random, so nobody finds one by trying. Count one once it has failed, and no
+#: Tokens are long and random, so none is found by trying. Count one once it has failed, and no
 #: sooner: a valid one is served whatever its address did before.
 TOKEN: Final = "token"  # noqa: S105 - the name of a kind, no secret
 # What one subscriber of IPv6 holds at the least; a single address would be one of 2^64.
@@ -34,8 +34,8 @@ def count_failure(request: HttpRequest, secret: str, limit: int) -> int | None:
     The log tells once for each address and window, at WARNING.
 
     Args:
-        request: from whose address it came.
-        secret: its kind. Kinds are counted apart: a plugin with an old token locks nobody out.
+        request: with the address it came from.
+        secret: its kind. Kinds are counted apart: a plugin with an old token locks no other caller out.
         limit: how many one address may send in a minute; 0 for any number.
     """
     if not limit:

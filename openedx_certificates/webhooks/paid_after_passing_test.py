@@ -1,4 +1,4 @@
-"""A learner who passes first and pays later has a certificate as one who did it the other way round."""
+"""A learner may pass first and pay later, or the other way round: the certificate comes."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -49,7 +49,7 @@ def old_run(transactional_db: None) -> CourseRun:
 
 @pytest.fixture
 def ana(old_run: CourseRun, openedx: SimulatedOpenEdx) -> User:
-    """A learner who has passed and not paid."""
+    """A learner with a passing grade and no payment."""
     ana = UserFactory.create()
     CourseRunEnrollmentFactory.create(user=ana, run=old_run, enrollment_mode="audit")
     passes(openedx, old_run, ana)

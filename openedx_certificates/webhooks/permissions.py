@@ -8,7 +8,7 @@ from openedx_certificates.settings import app_settings
 
 
 class HasRequiredScopes(TokenHasScope):
-    """Asks a token for every scope of OPENEDX_WEBHOOK_REQUIRED_SCOPES; for none where it is empty."""
+    """Asks a token for every scope of OPENEDX_WEBHOOK_REQUIRED_SCOPES; for none if it is empty."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         return not self.get_scopes(request, view) or super().has_permission(request, view)

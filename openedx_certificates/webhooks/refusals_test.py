@@ -125,7 +125,7 @@ class TestWhoMayCall:
 
 
 class TestPlainHttp:
-    """Where the site wants HTTPS: a redirect would turn the POST into a GET, and lose the event."""
+    """If the site wants HTTPS: a redirect would turn the POST into a GET, and lose the event."""
 
     @pytest.fixture(params=["", "/"], ids=["without the slash", "with the slash"])
     def address(self, request: pytest.FixtureRequest, webhook: str, settings: Any) -> str:

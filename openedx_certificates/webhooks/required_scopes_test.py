@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db
 
 WEBHOOKS = ["openedx-certificate-webhook", "openedx-enrollment-webhook"]
 EVENT = {"email": "nobody@example.com", "course_id": "course-v1:MITx+6.00x+1T2026"}
-# What is answered to whoever may send events: nobody has this address.
+# What is answered to a caller that may send events: no user has this address.
 LET_IN = 404
 
 

@@ -129,7 +129,7 @@ REPLIES: dict[str, dict[tuple[int, str], Act]] = {
         (200, "revoked"): lambda stage: stage.send_of_one_with_a_certificate(is_revoked=True),
         (200, "grade not passed"): lambda stage: stage.send_of_one_who_is_paid_for(passed=False),
         (200, "no paid enrollment"): lambda stage: stage.send_of_one_who_is_not(),
-        # Open edX knows nobody.
+        # Open edX knows no learner.
         (202, "deferred"): lambda stage: stage.send(),
         **REFUSALS,
     },

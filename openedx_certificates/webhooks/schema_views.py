@@ -27,7 +27,7 @@ except ImportError:
 class StaffView(APIView):
     """Lets in staff alone, by the admin's login or by a token, and is in no schema itself.
 
-    Who is not let in gets the login page where the caller is a browser, else a 401 or 403 in JSON.
+    A caller that is not let in gets the login page if it is a browser, else a 401 or 403 in JSON.
     """
 
     schema = None
@@ -39,7 +39,7 @@ class StaffView(APIView):
         request: Request,
         force: bool = False,  # noqa: ARG002 - Django REST framework's signature
     ) -> tuple[BaseRenderer, str]:
-        # It comes before the look at who asks, and a 401 says more than a 406.
+        # It comes before the look at the caller, and a 401 says more than a 406.
         return super().perform_content_negotiation(request, force=True)
 
     def handle_exception(self, exc: Exception) -> Any:

@@ -1,4 +1,4 @@
-"""Who may read the schema of the webhooks, and that the public schema does not tell of them."""
+"""The readers of the webhooks' schema, and that the public schema does not tell of them."""
 
 import json
 from typing import Any

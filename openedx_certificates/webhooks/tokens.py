@@ -43,7 +43,7 @@ def list_scopes() -> dict[str, str]:
 
 
 def default_scopes() -> list[str]:
-    """Return the scopes that a token has if nobody chooses others."""
+    """Return the scopes of a token if no others are chosen."""
     backend = get_scopes_backend()
     # A host that does not know the webhooks' own scope has others.
     own = [_WEBHOOKS_SCOPE] if _WEBHOOKS_SCOPE in list_scopes() else backend.get_default_scopes()
@@ -73,7 +73,7 @@ def make_token(
     """Make a token for a member of staff; return its row and the token.
 
     Args:
-        user: whose requests those with the token are.
+        user: the caller as which its bearer counts.
         days: how long it is valid.
         scopes: what it is good for.
         made_by_id: the key of the administrator, None for a command.

@@ -1,4 +1,4 @@
-"""The webhook of learners who have passed, and what a webhook of the host needs to be like it."""
+"""The certificate webhook, and what a webhook of the host needs to be like it."""
 
 import re
 from collections.abc import Callable
@@ -31,8 +31,8 @@ log = get_logger(__name__)
 View = TypeVar("View", bound=Callable[..., Any])
 
 # As opaque-keys writes them: `course-v1:ORG+COURSE+RUN`, a part of a course for a coach,
-# `ccx-v1:ORG+COURSE+RUN+ccx@NUMBER`, and the old `ORG/COURSE/RUN`. A part may be missing: who must
-# find the mistake sees the id. No address is of this form, since a number is no domain.
+# `ccx-v1:ORG+COURSE+RUN+ccx@NUMBER`, and the old `ORG/COURSE/RUN`. A part may be missing: the person
+# looking for the mistake sees the id. No address is of this form, since a number is no domain.
 _COURSE_KEY = re.compile(
     r"(?:course|ccx)-v1:[\w.~:-]+(?:\+[\w.~:-]+)*(?:\+ccx@[0-9]+)?|[\w.~-]+(?:/[\w.~-]+){2}"
 )
@@ -44,7 +44,7 @@ _COURSE_KEY = re.compile(
 @authentication_classes([BearerTokenAuthentication])
 @permission_classes([IsAdminUser, HasRequiredScopes])
 def edx_certificate_webhook(request: Request) -> Response:
-    """Issue the certificate of a learner who has passed a course, if it is earned.
+    """Issue the certificate of a learner with a passing grade, if it is earned.
 
     The event is a hint: whether the learner passed is asked of Open edX, now or later.
     """

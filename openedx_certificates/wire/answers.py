@@ -24,7 +24,7 @@ from openedx_certificates.wire.grades import (
     parse_grade,
 )
 
-# Seconds. urllib3 alone would cut it at six hours; whoever waits decides how long is too long.
+# Seconds. urllib3 alone would cut it at six hours; the caller decides how long is too long.
 RETRY_AFTER_MAX = 366 * 86_400
 _CODE_MAX_LENGTH = 64
 
@@ -84,7 +84,7 @@ def parse_json(body: bytes) -> object:
     """
     try:
         # Whole numbers become floats: a percent of five thousand digits is then infinite, and its
-        # learner's affair, where int() would raise and take the page along.
+        # learner's affair; int() would raise and take the page along.
         answer = json.loads(body.decode("utf-8"), parse_int=float, object_pairs_hook=_read_object)
     except (ValueError, RecursionError) as error:
         raise OpenEdxNonsense("Open edX's answer is not JSON.") from error
@@ -138,7 +138,7 @@ def read_only_grade(answer: object, course_id: str, username: str) -> EdxGrade:
 
 
 def read_page(answer: object) -> tuple[list[object], object]:
-    """Return a page's records, and what it says of where the next one is."""
+    """Return a page's records, and its word for the next page."""
     # Old releases answer everything in one list.
     if isinstance(answer, list):
         return answer, None

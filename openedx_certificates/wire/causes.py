@@ -16,12 +16,12 @@ from openedx_certificates.wire.exceptions import (
     OpenEdxUnreachable,
 )
 
-# What this machine or this process has run out of, whoever is called.
+# What this machine or this process has run out of, whichever server is called.
 _OUR_ERRNOS: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
 
 
 def explain(error: Exception) -> OpenEdxError | CannotAsk:
-    """Return what the failure means for who asked.
+    """Return what the failure means for the caller.
 
     Its text names the class of the exception at the root of the failure and, of TLS and of the
     operating system, their own words for it. It has no address, token or value of a learner.

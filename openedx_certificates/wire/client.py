@@ -39,9 +39,9 @@ PAGE_RETRY_AFTER_MAX: Final = 300.0
 # Bytes. An old release answers a whole course in one list, about 150 bytes a learner.
 ANSWER_MAX: Final = 32 * 1024 * 1024
 ONE_ANSWER_MAX: Final = 1024 * 1024
-# Bytes. A question whose time is up ends between two chunks.
+# Bytes. A question ends between two chunks if its time is up.
 _CHUNK: Final = 1024
-# Seconds. Half the time at most is spent on finding out that nobody is there.
+# Seconds. Half the time at most is spent on finding out that no server is there.
 _CONNECT_TIMEOUT_MAX: Final = 2.5
 # A RequestException is an OSError; a bundle of certificates that is missing is a bare one. The
 # others come out of requests and urllib3 as they are, for answers that break HTTP's own rules.
@@ -55,7 +55,7 @@ RetryDelays = tuple[float, ...]
 
 @dataclass(frozen=True, slots=True)
 class OpenEdxClientSettings:
-    """Where Open edX is and how patiently it is asked. Times are in seconds."""
+    """Open edX's address, and how patiently it is asked. Times are in seconds."""
 
     base_url: str
     token: str = field(repr=False)
@@ -76,7 +76,7 @@ class _BearerToken(AuthBase):
 
 
 class _SessionWithoutRedirects(requests.Session):
-    """Follows no redirect, and does not look at where it leads.
+    """Follows no redirect, and does not read its target.
 
     `allow_redirects=False` still reads the whole body of a redirect, without any limit, to prepare
     the next request.
@@ -103,7 +103,7 @@ class OpenEdxClient:
         The question is over within the time-out, its retries included; a `patient` caller's is
         asked again like a page that fails.
 
-        Raises OpenEdxError: UnusableGrade where Open edX answered without a grade of exactly this
+        Raises OpenEdxError: UnusableGrade if Open edX answered without a grade of exactly this
         learner in exactly this course, and the others as `openedx_certificates.wire.exceptions` describes them.
         CannotAsk if we lack what it takes.
         """
@@ -122,17 +122,17 @@ class OpenEdxClient:
         """Yield the grades of the course's learners page by page, each as soon as it is there.
 
         For a `patient` caller a page that fails, and may come when asked for again, is asked for up
-        to three times more, after the seconds of Retry-After or a wait that doubles; where it took
+        to three times more, after the seconds of Retry-After or a wait that doubles; if it took
         too long, it is asked for at half the size. For another caller each page is over within the
         time-out, its retries included. An old release, which answers all learners at once, is
-        handed on in parts as large as a page. Raises OpenEdxError where a page stays bad, CannotAsk
+        handed on in parts as large as a page. Raises OpenEdxError if a page stays bad, CannotAsk
         if we lack what it takes to ask; the pages before it have been yielded.
 
         Args:
             course_id: the course.
-            patient: whether nobody waits for the answer.
+            patient: whether the caller has time.
             wait: waits so many seconds before a page is asked for again; what it returns is true
-                where the caller has given up, and the page's last error is raised then.
+                if the caller has given up, and the page's last error is raised then.
         """
         size = self._settings.page_size
         walk = PageWalk(self._grades_url(course_id), size, course_id)
@@ -176,7 +176,7 @@ class OpenEdxClient:
         wait: Wait | None = None,
         note_failure: Callable[[OpenEdxError], None] = lambda _: None,
     ) -> Read:
-        """Return what is answered, asking up to three times more where that fails."""
+        """Return what is answered, asking up to three times more if that fails."""
         wait = wait or self._sleep
         for retry in range(PAGE_RETRIES + 1):
             try:

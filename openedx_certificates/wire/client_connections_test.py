@@ -1,4 +1,4 @@
-"""The connections behind the questions: kept, mended, and with nobody's secrets but ours."""
+"""The connections behind the questions: kept, mended, and with no secrets but ours."""
 
 import os
 import signal
@@ -29,7 +29,7 @@ ALICES_GRADE = (
 
 @pytest.fixture
 def client(openedx: SimulatedOpenEdx) -> OpenEdxClient:
-    """A client of an Open edX where Alice and Bob have passed."""
+    """A client of an Open edX with Alice and Bob, both passed."""
     openedx.enroll(COURSE_ID, "alice", passed=True, percent=0.85)
     openedx.enroll(COURSE_ID, "bob", passed=True, percent=0.6)
     return make_client(openedx.url)

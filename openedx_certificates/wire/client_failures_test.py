@@ -33,7 +33,7 @@ DEEP_JSON = "[" * 100_000
 
 @pytest.fixture
 def client(openedx: SimulatedOpenEdx) -> OpenEdxClient:
-    """A client of an Open edX where Alice has passed."""
+    """A client of an Open edX with Alice, passed."""
     openedx.enroll(COURSE_ID, "alice", passed=True, percent=0.85)
     return make_client(openedx.url)
 

@@ -389,7 +389,7 @@ class TestWhereTheNextPageIs:
         pages, failure = read(client)
 
         assert pages == [[]]
-        # Our Open edX knows no such cursor; that it was asked, and where, is the point.
+        # Our Open edX knows no such cursor; the address that was asked is the point.
         assert type(failure) is OpenEdxNotFound
         first = openedx.requests[0].target.partition("?")[0]
         assert openedx.requests[1].target == f"{first}?cursor=abc"

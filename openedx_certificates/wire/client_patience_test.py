@@ -1,4 +1,4 @@
-"""The question for one learner where nobody waits: a sweep asks for it as it does for a page."""
+"""The question for one learner from a patient caller: a sweep asks for it as it does for a page."""
 
 import pytest
 
@@ -18,7 +18,7 @@ def waits() -> list[float]:
 
 @pytest.fixture
 def client(openedx: SimulatedOpenEdx, waits: list[float]) -> OpenEdxClient:
-    """A client of an Open edX where Alice has passed."""
+    """A client of an Open edX with Alice, passed."""
     openedx.enroll(COURSE_ID, "alice", passed=True, percent=0.85)
     return make_client(openedx.url, page_retry_delay=1.0, sleep=waits.append)
 

@@ -19,7 +19,7 @@ COURSE_ID = "course-v1:MITx+6.00x+1T2026"
 
 
 def enroll(openedx: SimulatedOpenEdx, count: int) -> list[str]:
-    """Return the usernames of so many learners, who have passed."""
+    """Return the usernames of so many learners, all passed."""
     cast = [f"learner-{number}" for number in range(count)]
     for username in cast:
         openedx.enroll(COURSE_ID, username, passed=True, percent=0.85)
@@ -27,7 +27,7 @@ def enroll(openedx: SimulatedOpenEdx, count: int) -> list[str]:
 
 
 def make_hurried_client(openedx: SimulatedOpenEdx, page_size: int, **changes: Any) -> OpenEdxClient:
-    """Return a client whose time is short, for pages that never come."""
+    """Return a client with little time, for pages that never come."""
     return make_client(openedx.url, page_size=page_size, **{"timeout": 0.5} | changes)
 
 

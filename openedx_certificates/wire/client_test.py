@@ -17,7 +17,7 @@ OTHER_COURSE_ID = "course-v1:MITx+6.00x+2T2026"
 
 @pytest.fixture
 def client(openedx: SimulatedOpenEdx) -> OpenEdxClient:
-    """A client of an Open edX where Alice has passed and Bob has not."""
+    """A client of an Open edX with Alice, passed, and Bob, not passed."""
     openedx.enroll(COURSE_ID, "alice", passed=True, percent=0.85, letter_grade="B")
     openedx.enroll(COURSE_ID, "bob", passed=False, percent=0.3)
     return make_client(openedx.url)

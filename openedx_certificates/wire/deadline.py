@@ -45,7 +45,7 @@ def ask_in_time(ask: Callable[[Deadline], Answer], *, seconds: float) -> Answer:
     def run() -> None:
         try:
             answer.set_result(ask(deadline))
-        except BaseException as error:  # noqa: BLE001 - it is raised where the answer is wanted
+        except BaseException as error:  # noqa: BLE001 - it is raised to the caller
             answer.set_exception(error)
 
     try:

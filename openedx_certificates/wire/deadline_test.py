@@ -33,7 +33,7 @@ GUARD_SECONDS = 8.0
 
 @pytest.fixture
 def openedx(openedx: SimulatedOpenEdx) -> SimulatedOpenEdx:
-    """An Open edX where Alice and Bob have passed."""
+    """An Open edX with Alice and Bob, both passed."""
     openedx.enroll(COURSE_ID, "alice", passed=True, percent=0.85)
     openedx.enroll(COURSE_ID, "bob", passed=True, percent=0.6)
     return openedx
@@ -54,7 +54,7 @@ class Resolver:
         return self._look_up(*arguments, **options)
 
     def end(self) -> None:
-        """Let whoever waits have the answer."""
+        """Give the waiting look-ups their answer."""
         self._is_over.set()
 
 
@@ -68,7 +68,7 @@ def ends_in_time() -> Iterator[None]:
 
 
 def in_chunks(body: bytes) -> bytes:
-    """Return an answer whose body says of each byte that it is one."""
+    """Return an answer in chunks of one byte."""
     head = http(b"", "Transfer-Encoding: chunked", has_length=False)
     return head + b"".join(b"1\r\n%c\r\n" % byte for byte in body) + b"0\r\n\r\n"
 
@@ -270,7 +270,7 @@ class TestOtherQuestions:
 class TestTLS:
     @pytest.fixture
     def certificate(self, tmp_path: Path) -> Path:
-        """Where the server's certificate is."""
+        """The path of the server's certificate."""
         return tmp_path / "certificate.pem"
 
     @pytest.fixture

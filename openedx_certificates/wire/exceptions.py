@@ -7,7 +7,7 @@ class OpenEdxError(Exception):
     """Open edX could not tell what it was asked.
 
     `code` is the reason in one word, for logs and counts. `retryable` says whether asking again
-    can help by itself; where it can't, a person must act.
+    can help by itself; if it can't, a person must act.
     """
 
     code: ClassVar[str] = "openedx_error"
@@ -15,7 +15,7 @@ class OpenEdxError(Exception):
 
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(message)
-        #: Seconds Open edX asks us to wait before the next question, None where it does not say.
+        #: Seconds Open edX asks us to wait before the next question, None if it does not say.
         self.retry_after = retry_after
 
 
@@ -55,7 +55,7 @@ class OpenEdxNotFound(OpenEdxError):
 
     def __init__(self, message: str, *, error_code: str | None) -> None:
         super().__init__(message)
-        #: Open edX's own word, such as `user_not_enrolled`; None where the answer had none.
+        #: Open edX's own word, such as `user_not_enrolled`; None if the answer had none.
         self.error_code = error_code
 
 

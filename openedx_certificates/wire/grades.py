@@ -1,4 +1,4 @@
-"""A grade as Open edX reports it, checked once, where it comes in."""
+"""A grade as Open edX reports it, checked once, at the edge."""
 
 import unicodedata
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class EdxGrade:
 
 @dataclass(frozen=True, slots=True)
 class RefusedGrade:
-    """A record that can't be taken as a grade, and why; `username` is None where it has none."""
+    """A record that can't be taken as a grade, and why; `username` is None if it has none."""
 
     username: str | None
     reason: str
@@ -32,7 +32,7 @@ class RefusedGrade:
 
 @dataclass(frozen=True, slots=True)
 class RepeatedKey:
-    """An object of JSON in which a key stands twice, so that nobody can say which value counts."""
+    """An object of JSON in which a key stands twice, so that no value can be said to count."""
 
     pairs: list[tuple[str, object]]
 

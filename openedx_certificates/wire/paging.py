@@ -1,4 +1,4 @@
-"""The way through a course's pages: where the next one is, and how many learners it may hold."""
+"""The way through a course's pages: the next one's address, and how many learners it may hold."""
 
 import re
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ from openedx_certificates.wire.exceptions import OpenEdxError, OpenEdxNonsense, 
 SMALLEST_PAGE: Final = 10
 # How many pages in a row must come at the first try before they are asked for larger again.
 GOOD_PAGES: Final = 10
-# After so many pages in a row without a learner who was not on one before, there are no more.
+# After so many pages in a row without a new learner, there are no more.
 BARREN_PAGES: Final = 50
 # Characters. A host's name has 253 at most.
 _HOST_MAX: Final = 260
@@ -22,7 +22,7 @@ log = get_logger(__name__)
 
 
 class PageWalk:
-    """A walk over a course's pages: it begins at the first, and goes on where Open edX says.
+    """A walk over a course's pages: it begins at the first, and goes on as Open edX says.
 
     An Open edX that is too slow for one page is too slow for the next one, too. So a page that was
     not answered in time is asked for at half the size, and those after it stay at that size until
@@ -43,7 +43,7 @@ class PageWalk:
 
     @property
     def address(self) -> str:
-        """Where the page is that comes next, and how large it may be by now."""
+        """The address of the page that comes next, and how large it may be by now."""
         size = f"page_size={self._size}"
         query = _PAGE_SIZE.sub(size, self._query)
         if self._size < self._largest and size not in query.split("&"):
@@ -52,7 +52,7 @@ class PageWalk:
         return f"{self._url}?{query}"
 
     def note_failure(self, error: OpenEdxError) -> None:
-        """Take smaller steps from here on where the answer took too long."""
+        """Take smaller steps from here on if the answer took too long."""
         self._good = 0
         if isinstance(error, OpenEdxTimeout):
             self._size = max(self._size // 2, self._smallest)
@@ -61,7 +61,7 @@ class PageWalk:
                 self._enough, self._has_grown = self._enough * 2, False
 
     def note_learners(self, usernames: Iterable[str | None]) -> None:
-        """Take down whom the page told of; raise OpenEdxNonsense where nobody new comes any more.
+        """Take down the learners of the page; raise OpenEdxNonsense if no new ones come any more.
 
         The pages of an Open edX that never come to an end would hold the sweep for ever.
         """
@@ -73,7 +73,7 @@ class PageWalk:
             raise OpenEdxNonsense(f"{BARREN_PAGES} pages of Open edX told of nobody new.")
 
     def go_on(self, following: object) -> None:
-        """Move to where the page says that the next one is.
+        """Move to the next page, as the page says.
 
         Open edX builds the address from the Host header that it saw: behind a proxy often with an
         inner name, another port, plain http or a shorter path. So only the query counts. Each page

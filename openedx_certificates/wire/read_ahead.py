@@ -20,9 +20,9 @@ def read_ahead(
 
     Args:
         pages: is asked in one thread at a time, a short-lived one for each page. A connection to
-            the database that is opened there is nobody's to close.
-        wait: called where the next page is not there yet; returns once it is.
-        given_up: is set when nobody wants a page any more, so that `pages` can end a wait at once.
+            the database that is opened there would stay open.
+        wait: called if the next page is not there yet; returns once it is.
+        given_up: is set when no page is wanted any more, so that `pages` can end a wait at once.
     """
     try:
         coming = _fetch(pages, given_up)
@@ -48,9 +48,9 @@ def _fetch(pages: Iterator[Page], given_up: threading.Event) -> Future[list[Page
             return
         try:
             coming.set_result(list(islice(pages, 1)))
-        except BaseException as error:  # noqa: BLE001 - it is raised where the page is asked for
+        except BaseException as error:  # noqa: BLE001 - it is raised to the caller
             coming.set_exception(error)
 
-    # A daemon: whoever wants to exit does not wait for Open edX.
+    # A daemon: the process can exit without waiting for Open edX.
     threading.Thread(target=fetch, name="read-ahead", daemon=True).start()
     return coming

@@ -60,7 +60,7 @@ def settle() -> None:
 
 @pytest.fixture
 def given_up() -> threading.Event:
-    """Set once nobody wants a page any more."""
+    """Set once no page is wanted any more."""
     return threading.Event()
 
 
@@ -199,7 +199,7 @@ class TestEndingEarly:
         ahead.close()
 
         settle()
-        # Empty where the thread came too late to begin at all.
+        # Empty if the thread came too late to begin at all.
         assert ends in ([True], [])
 
     def test_a_process_ends_while_a_page_is_in_flight(self):

@@ -1,6 +1,6 @@
 """`make bench`: how fast sweeps and the webhook are, and whether that is what was promised.
 
-Ends with status 1 where a promise was not kept. It needs Linux, and the machine for itself.
+Ends with status 1 if a promise was not kept. It needs Linux, and the machine for itself.
 """
 
 import argparse
@@ -87,7 +87,7 @@ def main(arguments: list[str]) -> int:
     if chosen.repeats < 1 or chosen.users < FEW or chosen.runs < 1 or min(chosen.learners) < 1:
         parser.error(f"At least 1 repeat, run and learner, and {FEW} users.")
     given = iter(arguments)
-    # Where it is written to changes nothing of what is measured.
+    # The file that it is written to changes nothing of what is measured.
     chosen.given = [word for word in given if word != "--write" or not next(given, "")]
     try:
         with running_stage() as stage:

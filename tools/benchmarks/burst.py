@@ -1,7 +1,7 @@
-"""Sends events at once, as a program of its own: who measures the others must not be busy with it.
+"""Sends events at once, as a program of its own: the program that measures the others must not be busy with it.
 
 Prints `{"seconds": ..., "replies": [[status, seconds, word], ...]}` as JSON; the word is the
-certificate's status, empty where there is none.
+certificate's status, empty if there is none.
 """
 
 import argparse

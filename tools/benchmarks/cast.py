@@ -1,4 +1,4 @@
-"""Who takes part in a benchmark: here and on Open edX, told by a learner's number alone."""
+"""The learners of a benchmark: here and on Open edX, told by a learner's number alone."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -10,7 +10,7 @@ from openedx.constants import EDX_ENROLLMENT_AUDIT_MODE, EDX_ENROLLMENT_VERIFIED
 
 RUN_PREFIX: Final = "course-v1:MITxT+bench+R"
 COURSE_ID: Final = f"{RUN_PREFIX}1"
-# Not live, so that only who asks for it by name sweeps it: code and connections get warm on it.
+# Not live, so that it is swept only by name: code and connections get warm on it.
 WARM_UP_COURSE_ID: Final = "course-v1:MITxT+bench+warm-up"
 
 

@@ -43,8 +43,8 @@ def digest_rows(stage: Stage, database: str, usernames: Collection[str] | None =
     """Return what the grades and certificates say, with their audits and deletions.
 
     Args:
-        stage: where the database is.
-        database: whose rows.
+        stage: with the database.
+        database: with the rows.
         usernames: only of these learners; of all by default.
     """
     values = {"usernames": None if usernames is None else list(usernames)}
@@ -52,5 +52,5 @@ def digest_rows(stage: Stage, database: str, usernames: Collection[str] | None =
 
 
 def digest_stamps(stage: Stage, database: str) -> str:
-    """Return which rows there are and when each was written last: who writes nothing leaves it."""
+    """Return which rows there are and when each was written last: a pass that writes nothing leaves it."""
     return str(stage.ask(database, _STAMPS))

@@ -94,7 +94,7 @@ def _tell(seconds: float, learners: int) -> None:
 
 
 def _is_busy() -> bool:
-    """Whether the worker has a task. Those who wait are looked at first: they become active."""
+    """Whether the worker has a task. The waiting ones are looked at first: they become active."""
     inspect = current_app.control.inspect(limit=1, timeout=1)
     for ask in (inspect.reserved, inspect.active):
         answers = ask()

@@ -1,7 +1,7 @@
 """`make pressure`: what a slow or silent Open edX costs the others, in one Markdown table.
 
 A row for each promise: what was measured, what is allowed, and whether it was kept. Ends with
-status 1 where one was not.
+status 1 if one was not.
 """
 
 import sys
@@ -165,7 +165,7 @@ def measure_stuck(bench: Bench) -> Iterator[Row]:
 
 
 def measure_background(bench: Bench) -> Iterator[Row]:
-    """Send events to a site in the background mode whose Open edX is silent."""
+    """Send events to a site in the background mode with a silent Open edX."""
     sender, pending, replies = Sender(bench), Replies(), Replies()
     bench.set_fault(fault="hang")
     first = AT_ONCE

@@ -90,7 +90,7 @@ def describe_promises(promises: Iterable[Promise]) -> Iterator[str]:
 def write_between_marks(path: Path, text: str) -> None:
     """Put the text in place of what is between the two marks of a file.
 
-    Raises ValueError where a mark is missing.
+    Raises ValueError if a mark is missing.
     """
     before, begin, rest = path.read_text().partition(BEGIN_MARK)
     _, end, after = rest.partition(END_MARK)

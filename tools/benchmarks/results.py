@@ -8,7 +8,7 @@ from tools.benchmarks.replies import Replies
 
 
 class Contender(StrEnum):
-    """Who works through the grades of Open edX."""
+    """What works through the grades of Open edX."""
 
     SWEEP = "the sweep"
     WORKERS = "the sweep, 4 Celery workers"
@@ -77,7 +77,7 @@ class Timings:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A comparison of rows: whose, with what, and whether they were equal."""
+    """A comparison of rows: of which sweep, with what, and whether they were equal."""
 
     name: str
     is_equal: bool
@@ -132,7 +132,7 @@ class Situation:
 
     @property
     def rounds(self) -> int:
-        """How many there are in a repeat: short ones by turns, where sites are compared."""
+        """How many there are in a repeat: short ones by turns, if sites are compared."""
         return 4 if self.is_promised else 1
 
     @property

@@ -21,7 +21,7 @@ class Bench:
 
     @property
     def url(self) -> str:
-        """Where the web server listens."""
+        """The web server's address."""
         return self.web.url
 
     @property
@@ -43,7 +43,7 @@ def running_site(learners: int, **environment: str) -> Iterator[Bench]:
     """Start PostgreSQL, the simulated Open edX, the web server and the worker for the block.
 
     Args:
-        learners: who all passed and paid.
+        learners: all passed and paid.
         **environment: settings of the site.
     """
     with running_stage() as stage:

@@ -1,4 +1,4 @@
-"""Where a benchmark takes place: PostgreSQL, the simulated Open edX and the site's programs.
+"""What a benchmark runs on: PostgreSQL, the simulated Open edX and the site's programs.
 
 Each is a process of its own, and all are gone at the end, with their data.
 """
@@ -82,11 +82,11 @@ class Stage:
         return urlsplit(self._postgres_url)._replace(path=f"/{database}").geturl()
 
     def create_database(self, database: str, template: str = "template1") -> None:
-        """Make a database as a copy of another, that nobody may be using."""
+        """Make a database as a copy of another, which must not be in use."""
         self._administer("CREATE DATABASE {} TEMPLATE {}", database, template)
 
     def drop_database(self, database: str) -> None:
-        """Delete a database; who is connected to it is thrown out."""
+        """Delete a database; its connections are ended."""
         self._administer("DROP DATABASE {} WITH (FORCE)", database)
 
     def ask(self, database: str, statement: str, values: dict[str, Any] | None = None) -> Any:
@@ -112,7 +112,7 @@ class Stage:
     def run(self, call: str, database: str, openedx_url: str, **settings: str) -> str:
         """Call a function of this package inside Django, and return what it printed last.
 
-        Raises DemoFailed where it fails.
+        Raises DemoFailed if it fails.
         """
         module, _, function = call.rpartition("(")[0].rpartition(".")
         shell = ("shell", "--no-imports", "--command")
@@ -148,7 +148,7 @@ class Stage:
         return web
 
     def start_watch(self, database: str, openedx_url: str, **settings: str) -> Child:
-        """Start what works on the held requests where there is no broker."""
+        """Start what works on the held requests without a broker."""
         command = (*MANAGE, "process_certificate_requests", "--watch")
         return self._start("The worker", command, database, openedx_url, settings)
 

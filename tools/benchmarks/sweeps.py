@@ -19,7 +19,7 @@ from tools.demo.children import Child
 from tools.demo.surroundings import HOST, find_free_port
 
 DELAY: Final = 100
-# Learner by learner takes minutes where there are many: (at most so many learners, repeats).
+# Learner by learner takes minutes if there are many: (at most so many learners, repeats).
 PER_LEARNER_REPEATS: Final = ((500, 5), (4_000, 3))
 # Of more learners its second pass is left out: it takes as long for each as it does for fewer.
 PER_LEARNER_SECOND_MAX: Final = 8_000
@@ -90,7 +90,7 @@ class _OneScene:
                 self._measure_per_learner(database)
 
     def take_turns_delayed(self, repeat: int, *, has_workers: bool) -> None:
-        """Measure who fetches with an Open edX that is slow."""
+        """Measure fetching from an Open edX that is slow."""
         self._openedx.set_delay(DELAY)
         with self._copy() as database:
             self._sweep_twice(database, DELAY, Contender.SWEEP, f"at {DELAY} ms, {repeat + 1}")
@@ -184,7 +184,7 @@ class _OneScene:
 
     @contextmanager
     def _workers(self, database: str) -> Iterator[dict[str, str]]:
-        """Run a broker and Celery for the block, which gets the settings of who sends tasks."""
+        """Run a broker and Celery for the block, which gets the settings of a sender of tasks."""
         port = find_free_port(BROKER_PORT)
         with broker(self._stage.folder / "broker", port) as server:
             server.start()
@@ -197,7 +197,7 @@ class _OneScene:
 
 
 def _measure_limit(openedx: OpenEdx, scene: Scene) -> float:
-    """Return how many learners a second it serves to callers who do nothing else."""
+    """Return how many learners a second it serves to callers that do nothing else."""
     command = [sys.executable, "-m", "tools.benchmarks.limit", openedx.url, TOKEN, COURSE_ID]
     callers = [
         subprocess.Popen(

@@ -17,7 +17,7 @@ from tools.benchmarks.stage import OpenEdx, Stage, Web
 FEW: Final = 1_000
 DELAYS: Final = (0, 500, 2_000)
 CONNECTIONS: Final = (1, 16)
-# Places among a thousand: of those who have no certificate yet, and of those who have one.
+# Places among a thousand: of learners without a certificate yet, and of learners with one.
 WITHOUT, WITH = 0, 500
 DRAIN_SECONDS: Final = 60.0
 LOOK_SECONDS: Final = 0.05
@@ -48,15 +48,15 @@ class Site:
 
     @property
     def step(self) -> int:
-        """From one of the thousand learners who take part to the next: they are all over."""
+        """From one of the thousand learners that take part to the next: they are all over."""
         return self.users // FEW
 
     def usernames(self, count: int) -> list[str]:
-        """Return the first of the learners who have no certificate yet."""
+        """Return the first of the learners without a certificate yet."""
         return [learner((WITHOUT + place) * self.step) for place in range(count)]
 
     def send(self, situation: Situation) -> Burst:
-        """Send the events of a round; raise RuntimeError where a reply is not what it must be."""
+        """Send the events of a round; raise RuntimeError if a reply is not what it must be."""
         first = (WITH if situation.exists else WITHOUT) * self.step
         options = (("step", self.step), ("connections", situation.connections))
         burst = send_events(self.web.webhook_url, self.token, first, situation.events, *options)
@@ -97,7 +97,7 @@ class Webhooks:
         self._stage.end(openedx.child)
 
     def _prepare(self, users: int, openedx: OpenEdx) -> None:
-        """Make the rows, and let the yardstick issue the certificates of all who take part."""
+        """Make the rows, and let the yardstick issue the certificates of all that take part."""
         database = self._databases[users]
         self._stage.create_database(database)
         token = self._stage.run(f"rows.prepare({users})", database, openedx.url)
@@ -150,13 +150,13 @@ class Webhooks:
             self._compare(site, situation)
 
     def _forget(self, site: Site) -> None:
-        """Make those fresh again who had no certificate before."""
+        """Make the learners fresh again that had no certificate before."""
         usernames = site.usernames(WITH - WITHOUT)
         values = {"usernames": usernames, "course_id": COURSE_ID}
         self._stage.ask(site.database, _FORGET, values)
 
     def _drain(self, site: Site, openedx: OpenEdx) -> None:
-        """Let the worker finish, with a fast Open edX; raise TimeoutError where it can't."""
+        """Let the worker finish, with a fast Open edX; raise TimeoutError if it can't."""
         openedx.set_delay(0)
         ends = time.monotonic() + DRAIN_SECONDS
         while self._stage.ask(site.database, _OPEN):

@@ -1,4 +1,4 @@
-"""A Chromium for the tests that look at pages: found, fetched where there is none, and driven."""
+"""A Chromium for the tests that look at pages: found, fetched if there is none, and driven."""
 
 from playwright.sync_api import Page
 

@@ -1,4 +1,4 @@
-"""`python -m tools.browser`: make sure that there is a Chromium for the tests; status 1 where none is."""
+"""`python -m tools.browser`: make sure that there is a Chromium for the tests; status 1 if there is none."""
 
 import sys
 

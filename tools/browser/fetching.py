@@ -22,10 +22,10 @@ Say = Callable[[str], object]
 
 
 def ensure_browser(say: Say) -> Path:
-    """Return a Chromium that starts; fetch one where there is none.
+    """Return a Chromium that starts; fetch one if there is none.
 
-    As root on Debian it comes with the system's packages, else, or where that fails, from
-    Playwright. Repeatable, and quick where there is one.
+    As root on Debian it comes with the system's packages, else, or if that fails, from
+    Playwright. Repeatable, and quick if there is one.
 
     Args:
         say: is told, in a line each, what takes long.

@@ -17,7 +17,7 @@ FAILS = "#!/bin/sh\necho 'The network is down.'\nexit 100\n"
 
 
 class Machine:
-    """The PATH of a machine where nothing is installed but what a test puts there."""
+    """The PATH of a machine with nothing installed but what a test puts there."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -38,7 +38,7 @@ class Machine:
             cwd=CHECKOUT,
             env={
                 "PATH": str(self.folder),
-                # Where Playwright would fetch to; nothing listens where it would fetch from.
+                # The folder that Playwright would fetch to; nothing listens at the address it would fetch from.
                 "PLAYWRIGHT_BROWSERS_PATH": str(self.folder / "playwright"),
                 "PLAYWRIGHT_DOWNLOAD_HOST": "http://127.0.0.1:1",
                 "PLAYWRIGHT_SKIP_BROWSER_GC": "1",
@@ -147,7 +147,7 @@ def test_without_a_browser_a_test_fails_unless_none_is_wanted(
         env={
             "PATH": str(machine.folder),
             "PLAYWRIGHT_BROWSERS_PATH": str(machine.folder / "playwright"),
-            # The test needs no database; nobody is there.
+            # The test needs no database; none is there.
             "DATABASE_URL": "postgres://nobody@127.0.0.1:1/none",
             **environment,
         },

@@ -1,4 +1,4 @@
-"""Where a Chromium is, of those that a machine can have."""
+"""The path of a Chromium, of those that a machine can have."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ START_SECONDS = 60
 
 
 def find_browser() -> Path | None:
-    """Return a Chromium that starts, None where there is none.
+    """Return a Chromium that starts, None if there is none.
 
     The machine's own goes first, then the one that Playwright has fetched.
     """

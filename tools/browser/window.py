@@ -41,7 +41,7 @@ class Browser:
     """
 
     def __init__(self) -> None:
-        """Start it. Raises BrowserError where there is none."""
+        """Start it. Raises BrowserError if there is none."""
         self._thread = ThreadPoolExecutor(1, "browser")
         self._playwright, self._chromium = self._thread.submit(_start).result()
 
@@ -65,7 +65,7 @@ class Browser:
             steps: get the page once it is loaded.
             width: of the window, in CSS pixels.
             height: of the window, in CSS pixels.
-            session_cookie: the value of Django's session cookie, for who is logged in.
+            session_cookie: the value of Django's session cookie, for a logged-in user.
             has_scripts: False for a browser that runs none.
 
         Raises:

@@ -1,4 +1,4 @@
-"""Who takes part: course runs, learners, and what becomes of each."""
+"""The cast: course runs, learners, and what becomes of each."""
 
 import random
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ class Run:
 
     course_id: str
     is_self_paced: bool
-    #: Days from today until certificates are issued; None: nobody has said.
+    #: Days from today until certificates are issued; None: not said yet.
     certificate_in_days: int | None
 
     @property
@@ -119,6 +119,6 @@ def cast(rng: random.Random, learners: int) -> list[Case]:
 
 def _case(rng: random.Random, number: int, run: Run, story: Story) -> Case:
     passed = story not in (Story.FAILED, Story.LATE)
-    # Who has not begun has 0.0, which is also the grade that takes a certificate away.
+    # A learner that has not begun has 0.0, which is also the grade that takes a certificate away.
     percent = round(rng.uniform(0.6, 1.0), 2) if passed else rng.choice([0.0, 0.4])
     return Case(number, run, story, passed, percent)

@@ -65,7 +65,7 @@ def find_left_over(folder):
         yield from map(str, folder.glob("*chaos*"))
         yield from map(str, folder.glob("valkey-*"))
 
-    # The keeper of PostgreSQL ends a moment after its server; it tells nobody.
+    # The keeper of PostgreSQL ends a moment after its server; it does not tell.
     deadline = time.monotonic() + 5
     while (found := list(find())) and time.monotonic() < deadline:
         time.sleep(0.05)

@@ -23,7 +23,7 @@ class Clock:
         self._held_at = self._held_at or time.monotonic()
 
     def go_on(self) -> None:
-        """Go on where it was held. Repeatable."""
+        """Go on from that moment. Repeatable."""
         if self._held_at is not None:
             self._began += time.monotonic() - self._held_at
             self._held_at = None

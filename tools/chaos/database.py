@@ -34,12 +34,12 @@ class Open:
     """The requests that are not settled."""
 
     count: int
-    #: Seconds until the first of them is due; 0.0 where one is, or there is none.
+    #: Seconds until the first of them is due; 0.0 if one is, or there is none.
     due_in: float
 
 
 def count_open(url: str) -> Open | None:
-    """Return what is open; None where PostgreSQL is away."""
+    """Return what is open; None if PostgreSQL is away."""
     try:
         with _connect(url) as connection:
             row = connection.execute(_OPEN).fetchone()
@@ -52,7 +52,7 @@ def count_open(url: str) -> Open | None:
 
 
 def fill_in(url: str, case: Case) -> bool:
-    """Make the learner's username on Open edX known; False where PostgreSQL is away."""
+    """Make the learner's username on Open edX known; False if PostgreSQL is away."""
     try:
         with _connect(url) as connection:
             connection.execute(

@@ -1,4 +1,4 @@
-"""Who, what and when, made up front from the seed. The operating system's timing is its own."""
+"""The plan of events and faults, made up front from the seed. The operating system's timing is its own."""
 
 import random
 from collections import Counter
@@ -11,12 +11,12 @@ from tools.chaos.cast import RUNS, Case, Story, cast
 WEBS: Final = ("web-1", "web-2")
 WORKER: Final = "worker"
 BEAT: Final = "beat"
-# Does worker's and beat's work where there is no broker.
+# Does worker's and beat's work if there is no broker.
 WATCH: Final = "watch"
 _TARGETS: Final = {"web-1": 25, "web-2": 25, WORKER: 50}
 # Beat dies besides, once for so many of the others.
 _BEAT_DIES_ONCE_IN: Final = 6
-# Were both servers down half of the time, hardly an event would arrive; now and then they shall be.
+# Were both servers down half of the time, hardly an event would arrive; now and then they must be.
 SPARED: Final = 0.75
 _MODES: Final = 400
 #: By how many seconds the clocks of some programs are ahead of the others'.
@@ -51,7 +51,7 @@ class Sending:
 
     at: float
     case: Case
-    #: Seconds from then until Open edX has the grade; None where it has it already.
+    #: Seconds from then until Open edX has the grade; None if it has it already.
     passes_after: float | None = None
 
     def __str__(self) -> str:

@@ -87,7 +87,7 @@ class Programs:
         return [child for name in WEBS if (child := self._programs[name].child)]
 
     def kill(self, kill: Kill) -> bool:
-        """Kill what is meant; return False where it isn't up at this moment."""
+        """Kill what is meant; return False if it isn't up at this moment."""
         program = self._programs[kill.program]
         if program.child is None or not self._is_up(program):
             return False
@@ -120,7 +120,7 @@ class Programs:
         return program.is_up and not _has_ended(child)
 
     def supervise(self) -> None:
-        """Start again what has ended. Raises DemoFailed where one can't stay up."""
+        """Start again what has ended. Raises DemoFailed if one can't stay up."""
         now = time.monotonic()
         for program in self._programs.values():
             if program.child is None:
@@ -132,7 +132,7 @@ class Programs:
 
     def _bury(self, program: _Program, child: Child) -> None:
         """Take the rest of a program away with its main process, as systemd does."""
-        # The number is still the program's: nobody has waited for the main process.
+        # The number is still the program's: the main process was not waited for.
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(child.process.pid, signal.SIGKILL)
         self._children.finish(child)
@@ -157,7 +157,7 @@ class Programs:
 
     @property
     def unexpected_ends(self) -> dict[str, int]:
-        """How often each program ended by itself, where it did."""
+        """How often each program ended by itself, if it did."""
         ends = {name: program.unexpected_ends for name, program in self._programs.items()}
         return {name: number for name, number in ends.items() if number}
 

@@ -28,7 +28,7 @@ class Try:
     case: Case
     began: float
     ended: float
-    #: None where no reply came.
+    #: None if no reply came.
     status: int | None
     #: The reply; without one, what happened in a word.
     body: str

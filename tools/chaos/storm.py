@@ -147,7 +147,7 @@ class Storm:
         time.sleep(TICK_SECONDS)
 
     def _do(self, act: Act) -> bool:
-        """Carry out one act; return False where it has to be tried again."""
+        """Carry out one act; return False if it has to be tried again."""
         match act:
             case Kill():
                 return self.programs.kill(act)

@@ -55,7 +55,7 @@ class Postgres:
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """Its address."""
         return int(urlsplit(self.url).port or 0)
 
     def url_at(self, port: int) -> str:
@@ -63,7 +63,7 @@ class Postgres:
         return self.url.replace(f":{self.port}/", f":{port}/")
 
     def restart(self) -> None:
-        """Stop it as a crash would, and start it at the same port, where it recovers."""
+        """Stop it as a crash would, and start it at the same port; it recovers there."""
         command = ["pg_ctl", "restart", "-D", str(self._folder / "data")]
         command += ["-m", "immediate", "-w", "-t", str(RESTART_SECONDS)]
         log = os.open(self._folder / "server.log", os.O_WRONLY | os.O_APPEND)

@@ -21,7 +21,7 @@ _RIGHT: Final = {
     Story.FAILED: {("not_eligible", "grade_not_passed")},
     Story.UNTOLD: set(),
 }
-# Those who are told about and have not earned it, and those nobody tells about.
+# Learners with an event and no earned certificate, and learners without an event.
 _WITHOUT: Final = (Story.AUDIT, Story.FAILED, Story.UNTOLD)
 
 

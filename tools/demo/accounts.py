@@ -27,10 +27,10 @@ TOKEN_DAYS = 365
 
 
 def ensure_credentials(learner_username: str) -> Credentials:
-    """Return the credentials of the last time where they still hold, else new ones in their place.
+    """Return the credentials of the last time if they still hold, else new ones in their place.
 
     Args:
-        learner_username: whose token is the one that the webhook refuses.
+        learner_username: of the learner with the token that the webhook refuses.
     """
     kept = Credentials(ADMIN_USERNAME)
     with contextlib.suppress(OSError, ValueError, TypeError):

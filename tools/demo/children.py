@@ -38,7 +38,7 @@ class Ended(BaseException):
 class Interruption:
     """Turns the first signal that tells us to end into `Ended`.
 
-    Never in the middle of a start, where a child would be running that nobody knows of; and again
+    Never in the middle of a start, when a child would be running unknown; and again
     and again until the ending begins, because what is raised in a finalizer is lost.
     """
 
@@ -50,7 +50,7 @@ class Interruption:
 
     def __enter__(self) -> Self:
         signal.signal(signal.SIGALRM, self._handle)
-        # A signal can arrive in a finalizer, where Python prints the exception and drops it. It is
+        # A signal can arrive in a finalizer; there Python prints the exception and drops it. It is
         # raised again soon, so there is nothing to tell.
         sys.unraisablehook = self._skip_ended
         for number in ENDING_SIGNALS:
@@ -74,7 +74,7 @@ class Interruption:
         sys.unraisablehook = self._print_unraisable
 
     def raise_if_received(self) -> None:
-        """Raise `Ended` where a signal has told us to end."""
+        """Raise `Ended` if a signal has told us to end."""
         if self._received:
             raise Ended(self._received)
 
@@ -165,7 +165,7 @@ class Children:
             return child
 
     def wait_until_it_answers(self, child: Child, url: str) -> None:
-        """Return once the program answers HTTP; raise DemoFailed where it ends, or takes long."""
+        """Return once the program answers HTTP; raise DemoFailed if it ends, or takes long."""
         deadline = time.monotonic() + START_SECONDS
         with requests.Session() as session:
             # No proxy between two programs of one machine.
@@ -191,7 +191,7 @@ class Children:
         environment: Mapping[str, str],
         log: Path,
     ) -> bytes:
-        """Run a program to its end and return its output; raise DemoFailed where it fails."""
+        """Run a program to its end and return its output; raise DemoFailed if it fails."""
         child = self.start(name, command, environment, log, stdout=subprocess.PIPE)
         output, _ = child.process.communicate()
         if self.finish(child) != 0:

@@ -19,7 +19,7 @@ def as_shell_command(site: Site, arguments: Sequence[str], *, without_database_u
     """Return the line that does the same while `make serve` runs.
 
     Args:
-        site: whose Open edX is asked.
+        site: with the Open edX that is asked.
         arguments: of manage.py.
         without_database_url: whether the caller's own DATABASE_URL must be left aside.
     """

@@ -1,4 +1,4 @@
-"""Who may do what in the demo."""
+"""The callers of the demo and their tokens."""
 
 from dataclasses import asdict, dataclass
 

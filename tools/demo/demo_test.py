@@ -64,7 +64,7 @@ needs_postgres = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Where the demos of this file keep their data; a developer's own stay as they are."""
+    """The folder of these demos' data; a developer's own stay as they are."""
     return tmp_path_factory.mktemp("demo")
 
 
@@ -90,7 +90,7 @@ def served(told, folder):
 
 @contextmanager
 def start(arguments, folder) -> Iterator[subprocess.Popen[str]]:
-    # Nothing listens there: who used this database would fail.
+    # Nothing listens there: a program that used this database would fail.
     environment = {"DEMO_FOLDER": str(folder), "DATABASE_URL": "postgres://nobody@localhost:1/none"}
     process = subprocess.Popen(
         [sys.executable, *arguments],
@@ -218,7 +218,7 @@ def test_the_worker_beside_the_site_settles_what_was_deferred(served, folder):
     assert (reply.status_code, reply.json()) == (202, {"certificate_status": "deferred"})
     (log,) = (folder / ".demo").glob("worker-*.log")
     deadline = time.monotonic() + PATIENCE_SECONDS
-    # Its back-off is some seconds; it tells nobody but its log.
+    # Its back-off is some seconds; it tells its log alone.
     while "settled_created=1" not in log.read_text() and time.monotonic() < deadline:
         time.sleep(0.1)
     assert "settled_created=1" in log.read_text()

@@ -1,8 +1,8 @@
 """Reads what the demo's courses are, once for both sides.
 
-`openedx.json` is what Open edX knows: who takes which course run, and the grades. The simulated
+`openedx.json` is what Open edX knows: the learners of each course run, and the grades. The simulated
 Open edX answers from it. `catalogue.json` adds what is known here alone: titles, dates, names, and
-who did not pay. Neither repeats the other, but for the names that tie them together.
+and the learners that did not pay. Neither repeats the other, but for the names that tie them together.
 """
 
 import json
@@ -68,7 +68,7 @@ class Run:
         return self.certificate_in_days is not None and self.certificate_in_days <= 0
 
     def find(self, *, passed: bool, verified: bool, number: int = 1) -> Learner:
-        """Return the first learner with a grade who is like this, or the second, and so on."""
+        """Return the first learner with a grade like this, or the second, and so on."""
         found = [
             one.learner
             for one in self.enrolled
@@ -80,7 +80,7 @@ class Run:
 
 
 def load_runs() -> tuple[Run, ...]:
-    """Return the course runs in the catalogue's order; raise DemoFailed where the files differ."""
+    """Return the course runs in the catalogue's order; raise DemoFailed if the files differ."""
     catalogue: dict[str, Any] = json.loads(CATALOGUE_FILE.read_text(encoding="utf-8"))
     courses = {course.course_id: course for course in load_courses(OPENEDX_FILE)}
     names: dict[str, str] = catalogue["learners"]

@@ -2,4 +2,4 @@
 
 
 class DemoFailed(Exception):
-    """The demo can't go on, or saw what it did not expect; the text says what and where to look."""
+    """The demo can't go on, or saw what it did not expect; the text says what, and the place to look."""

@@ -25,8 +25,8 @@ def show_outage(children: Children, site: Site, run: Run, prepared: Prepared, *,
 
     Args:
         children: what was started.
-        site: where it all listens.
-        run: of the learner whom the event is about.
+        site: the addresses of it all.
+        run: of the event's learner.
         prepared: with the plugin's token.
         first: the number of the first step.
     """

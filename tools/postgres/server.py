@@ -153,7 +153,7 @@ def _find_free_port() -> int:
 
 
 def _remove_misleading_pid_file(folder: Path) -> None:
-    """Remove a dead server's pid file whose number now is another process's.
+    """Remove a dead server's pid file if its number is another process's by now.
 
     PostgreSQL would take that process for a running server, and refuse to start. It handles the
     number of no process by itself.

@@ -1,4 +1,4 @@
-"""Where a server runs, after a crash as well, and what is said when none does."""
+"""The addresses of a server, after a crash as well, and what is said when none does."""
 
 import os
 import shutil

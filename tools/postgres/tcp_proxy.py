@@ -22,7 +22,7 @@ class _Connection(NamedTuple):
 class TcpProxy:
     """Hands on what comes, both ways, until it is told otherwise.
 
-    Used as a context manager; its port on 127.0.0.1 stays the same while nobody listens there.
+    Used as a context manager; its port on 127.0.0.1 stays the same while it is closed.
     """
 
     def __init__(self, host: str, port: int) -> None:
@@ -33,7 +33,7 @@ class TcpProxy:
         self._connections: list[_Connection] = []
         self._silent: list[_Connection] = []
         self._listener = self._listen(0)
-        #: Where it listens, on 127.0.0.1.
+        #: Its port, on 127.0.0.1.
         self.port: Final[int] = self._listener.getsockname()[1]
 
     def __enter__(self) -> Self:
@@ -62,7 +62,7 @@ class TcpProxy:
                 _shut_down(end)
 
     def refuse(self) -> None:
-        """End all connections and refuse new ones, as a machine whose server is down."""
+        """End all connections and refuse new ones, as a machine with its server down."""
         # The plain close would leave the thread that accepts waiting.
         _shut_down(self._listener)
         self._listener.close()
@@ -128,7 +128,7 @@ class TcpProxy:
                 sink.sendall(data)
         with self._lock:
             is_silent = connection in self._silent
-        # The end of a silent one is told to nobody.
+        # The end of a silent one is not told.
         if not is_silent or sink is connection.far:
             _shut_down(sink, socket.SHUT_WR)
 

@@ -123,7 +123,7 @@ class Command(BaseCommand):
             raise CommandError("--fault-on and --fault-count need a --fault.")
 
         # Blocked before the threads start, which inherit it: the signal then waits for sigwait,
-        # and SIGINT arrives also where a shell started the command in the background.
+        # and SIGINT arrives also if a shell started the command in the background.
         earlier = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING_SIGNALS)
         try:
             self._listen(openedx)
@@ -178,7 +178,7 @@ def _load(path: Path | None) -> Courses:
 
 def find_email(learner: str, path: Path | None) -> str:
     """Return a username's e-mail from the file, or the e-mail that was given; or CommandError."""
-    # A username may hold an @ too, so the file is asked first, where there is one.
+    # A username may hold an @ too, so the file is asked first, if there is one.
     if path is not None or DEFAULT_FILE.exists() or "@" not in learner:
         courses = _load(path)
         if email := courses.find_email(learner):

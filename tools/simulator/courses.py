@@ -21,7 +21,7 @@ LEARNER_FIELDS: Final = frozenset(
         "record",
     }
 )
-# What a grade says of whose it is. Setting one of these makes the answer contradict the question.
+# What a grade says of its learner. Setting one of these makes the answer contradict the question.
 IDENTITY_FIELDS: Final = frozenset({"username", "email", "course_id"})
 _FLAGS: Final = ("enrolled", "computable")
 
@@ -94,7 +94,7 @@ class SimulatedCourse:
         return self._learners.get(username.lower())
 
     def put(self, learner: Learner) -> None:
-        """Add the learner, or replace the one of that username, who keeps the place in the pages."""
+        """Add the learner, or replace the one of that username, with its place in the pages."""
         key = learner.username.lower()
         with self._lock:
             before = self._learners.get(key)
@@ -160,7 +160,7 @@ class Courses:
 
     @property
     def learner_count(self) -> int:
-        """How many people there are; one who learns in two courses counts once."""
+        """How many people there are; a learner of two courses counts once."""
         return len({learner.username.lower() for course in self for learner in course})
 
     def find_course(self, course_id: str) -> SimulatedCourse | None:
@@ -189,7 +189,7 @@ class Courses:
         return course.change(username, fields)
 
     def enroll(self, course_id: str, username: str, /, email: str = "", **fields: Any) -> Learner:
-        """Enroll a learner, making the course where needed; safe to repeat, the grade stays."""
+        """Enroll a learner, making the course if needed; safe to repeat, the grade stays."""
         check_fields(fields, LEARNER_FIELDS | IDENTITY_FIELDS)
         course = self._courses.setdefault(course_id, SimulatedCourse(course_id))
         learner = course.find_learner(username) or Learner(username)

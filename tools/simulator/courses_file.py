@@ -35,7 +35,7 @@ def load_courses(path: Path | str) -> Courses:
 
 
 class _Reader:
-    """Walks the content of one file, and knows how to say where something is wrong."""
+    """Walks the content of one file, and knows how to name the place of a mistake."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

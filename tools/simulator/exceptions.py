@@ -2,7 +2,7 @@
 
 
 class SimulatorError(Exception):
-    """The root: catch this to say one sentence to whoever set the stand-in up."""
+    """The root: catch this to say one sentence to the user of the simulator."""
 
 
 class CoursesFileError(SimulatorError):

@@ -138,7 +138,7 @@ class Fault:
 
 
 class ActiveFault:
-    """A fault in force. ``over`` is set once it is lifted: whoever hangs or drips then goes on."""
+    """A fault in force. ``over`` is set once it is lifted: an answer that hangs or drips then goes on."""
 
     def __init__(self, fault: Fault) -> None:
         self.fault = fault

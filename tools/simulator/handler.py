@@ -66,7 +66,7 @@ class RequestHandler(BaseHTTPRequestHandler):
             return self._send(site.control.answer(self.command, path, body))
 
         request = ReceivedRequest.from_wire(self.command, self.path, dict(self.headers.items()))
-        # Taken before the record is written: who waits for the record may then lift the fault.
+        # Taken before the record is written: a test that waits for the record may then lift the fault.
         active = site.faults.take(request.username, lambda: site.grades.page_number(request))
         site.log.add(request)
         if site.delay_seconds:
@@ -133,7 +133,7 @@ class RequestHandler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def _read_body(self) -> bytes | None:
-        """Return the body, or None when it cannot be told where it ends."""
+        """Return the body, or None when its end cannot be told."""
         length = self.headers.get("Content-Length", "0")
         if "Transfer-Encoding" in self.headers or not (length.isascii() and length.isdigit()):
             return None
@@ -162,7 +162,7 @@ class OpenEdxHttpServer(ThreadingHTTPServer):
         super().__init__((host, port), RequestHandler)
 
     def server_bind(self) -> None:
-        """Bind without asking a name server who we are, which can take seconds."""
+        """Bind without asking a name server for our name, which can take seconds."""
         TCPServer.server_bind(self)
         host, port = self.server_address[:2]
         self.server_name = str(host)
@@ -196,6 +196,6 @@ class OpenEdxHttpServer(ThreadingHTTPServer):
             thread.join(_JOIN_SECONDS)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of a caller who went away; anything else is a bug, and is shown."""
+        """Say nothing of a caller that went away; anything else is a bug, and is shown."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)

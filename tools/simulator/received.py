@@ -39,7 +39,7 @@ class ReceivedRequest:
 
     @property
     def username(self) -> str | None:
-        """The learner asked for; None, as in Open edX, where the parameter is blank or absent."""
+        """The learner asked for; None, as in Open edX, if the parameter is blank or absent."""
         return self.query.get("username") or None
 
     @property
@@ -81,7 +81,7 @@ class RequestLog:
         return self._count
 
     def add(self, request: ReceivedRequest) -> None:
-        """Note a request; whoever waits for it goes on."""
+        """Note a request; a test that waits for it goes on."""
         with self._changed:
             self._requests.append(request)
             self._count += 1

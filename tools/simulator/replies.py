@@ -46,7 +46,7 @@ class Reply:
 
 
 def phrase_of(status: int) -> str:
-    """Return the words that belong to a status; a number nobody has named gets none."""
+    """Return the words that belong to a status; a number without a name gets none."""
     try:
         return HTTPStatus(status).phrase
     except ValueError:

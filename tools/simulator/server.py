@@ -14,7 +14,7 @@ from tools.simulator.grades import GradesApi
 from tools.simulator.handler import OpenEdxHttpServer, Site
 from tools.simulator.received import ReceivedRequest, RequestLog
 
-# How soon a stop is noticed while nobody calls.
+# How soon a stop is noticed while no request comes.
 _POLL_SECONDS: Final = 0.02
 
 
@@ -134,7 +134,7 @@ class SimulatedOpenEdx:
     def set_fault(self, *faults: Fault | str) -> None:
         """Fail like this from now on, and no longer in any earlier way.
 
-        Of several faults the first that meets an answer, and whose count is not used up, counts:
+        Of several faults the first that meets an answer, and is not used up, counts:
         ``set_fault(Fault("503", count=1), Fault("hang", count=1))`` fails once each way.
         """
         self._faults.replace(

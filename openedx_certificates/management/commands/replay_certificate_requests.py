@@ -1,4 +1,4 @@
-"""Start certificate requests anew."""
+"""Start certificate requests again."""
 
 from datetime import date, datetime, time
 from typing import Any

@@ -94,7 +94,7 @@ def test_a_long_dry_run_shows_the_first_and_counts_all(run: CourseRun):
 
 
 class TestWhich:
-    """Each request is of a learner who passed: whoever is replayed has a certificate."""
+    """Each request is of a learner with a passing grade: a replay ends in a certificate."""
 
     def test_those_of_a_run(self, run: CourseRun, enrolled: Enrolls):
         other = CourseRunFactory.create()
