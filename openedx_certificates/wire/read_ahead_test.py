@@ -65,12 +65,6 @@ def given_up() -> threading.Event:
 
 
 class TestWhatComes:
-    @pytest.mark.parametrize("count", [0, 1, 5])
-    def test_every_page_comes_in_its_order(self, count: int, given_up: threading.Event):
-        pages = read_ahead(iter(range(count)), wait=wait, given_up=given_up)
-
-        assert list(pages) == list(range(count))
-
     def test_nothing_is_fetched_before_the_first_is_wanted(self, given_up: threading.Event):
         pages = Pages(3)
 
@@ -78,18 +72,6 @@ class TestWhatComes:
         settle()
 
         assert pages.asked == []
-
-    def test_one_is_fetched_ahead_and_no_more(self, given_up: threading.Event):
-        pages = Pages(5)
-        ahead = read_ahead(iter(pages), wait=wait, given_up=given_up)
-
-        asked = []
-        for _ in range(3):
-            next(ahead)
-            settle()
-            asked.append(pages.asked[-1])
-
-        assert asked == [2, 3, 4]
 
     def test_two_pages_at_most_are_there_at_once(self, given_up: threading.Event):
         pages = Pages(4)
@@ -110,98 +92,8 @@ class TestWhatComes:
 
         assert pages.numbers_there() == [2]
 
-    def test_an_error_is_raised_at_its_turn(self, given_up: threading.Event):
-        def fail_after_two() -> Iterator[int]:
-            yield from (1, 2)
-            raise LookupError("no third")
-
-        ahead = read_ahead(fail_after_two(), wait=wait, given_up=given_up)
-        assert next(ahead) == 1
-        assert next(ahead) == 2
-        settle()
-
-        with pytest.raises(LookupError, match="no third"):
-            next(ahead)
-        assert given_up.is_set()
-
-
-class TestWaiting:
-    def test_a_page_that_is_there_already_is_not_waited_for(self, given_up: threading.Event):
-        waits, go_on = [], threading.Event()
-
-        def come_when_waited_for() -> Iterator[int]:
-            go_on.wait(GUARD_SECONDS)
-            yield from (1, 2, 3)
-
-        def note_and_wait(page: Future[Any]) -> None:
-            waits.append(page)
-            go_on.set()
-            wait(page)
-
-        ahead = read_ahead(come_when_waited_for(), wait=note_and_wait, given_up=given_up)
-        for _ in range(3):
-            next(ahead)
-            settle()
-
-        assert len(waits) == 1
-
-    def test_what_the_wait_raises_ends_it(self, given_up: threading.Event):
-        def never_come() -> Iterator[int]:
-            given_up.wait(GUARD_SECONDS)
-            yield 1
-
-        def lose_patience(_page: Future[Any]) -> None:
-            raise InterruptedError
-
-        ahead = read_ahead(never_come(), wait=lose_patience, given_up=given_up)
-        with pytest.raises(InterruptedError):
-            next(ahead)
-
-        assert given_up.is_set()
-        settle()
-        assert list(ahead) == []
-
 
 class TestEndingEarly:
-    def test_closing_does_not_wait_for_what_is_in_flight(self, given_up: threading.Event):
-        asked, answered = threading.Event(), threading.Event()
-        fetched = []
-
-        def hang_at_the_second() -> Iterator[int]:
-            yield 1
-            asked.set()
-            assert answered.wait(GUARD_SECONDS)
-            fetched.append(2)
-            yield 2
-            fetched.append(3)
-            yield 3
-
-        ahead = read_ahead(hang_at_the_second(), wait=wait, given_up=given_up)
-        next(ahead)
-        assert asked.wait(GUARD_SECONDS)
-        ahead.close()
-
-        assert given_up.is_set()
-        assert fetched == []
-        answered.set()
-        settle()
-        assert fetched == [2]
-
-    def test_a_wait_of_the_pages_ends_at_once(self, given_up: threading.Event):
-        ends = []
-
-        def wait_at_the_second() -> Iterator[int]:
-            yield 1
-            ends.append(given_up.wait(10 * GUARD_SECONDS))
-
-        ahead = read_ahead(wait_at_the_second(), wait=wait, given_up=given_up)
-        next(ahead)
-        ahead.close()
-
-        settle()
-        # Empty if the thread came too late to begin at all.
-        assert ends in ([True], [])
-
     def test_a_process_ends_while_a_page_is_in_flight(self):
         script = """
 import itertools, threading
