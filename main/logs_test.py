@@ -12,7 +12,7 @@ from main import logs
 from main.database.connecting import connect
 from main.database.pool import Pool
 from site_tests.log_reading import Log, make_log
-from site_tests.processes import find_free_port
+from tools.processes import find_free_port
 from users.models import User
 
 ours = logging.getLogger("courses.some_module")

@@ -1,5 +1,6 @@
 """The line of a task, and the ids that lead from a task to what caused it."""
 
+from types import SimpleNamespace
 from uuid import UUID
 
 import pytest
@@ -12,7 +13,8 @@ from courses.tasks import generate_course_certificates
 from openedx_certificates.tasks import sweep_course_run
 from site_tests.fixtures import is_all_settled
 from site_tests.log_reading import Log, find_leaks, read_json_lines, secrets_of_everybody
-from site_tests.processes import Program, Programs, wait_until
+from site_tests.processes import Programs
+from tools.processes import Program, wait_until
 from tools.simulator import SimulatedOpenEdx
 from users.factories import UserFactory
 from users.models import User
@@ -80,6 +82,23 @@ class TestWhereItIsCalled:
         (line,) = log.lines
         assert (line["event"], line["level"]) == ("task_retrying", "debug")
         assert line["error"] == "ValueError"
+        assert "dana" not in log.text
+
+    def test_one_that_is_revoked_or_refused_is_named_without_its_arguments(self, log: Log):
+        request = SimpleNamespace(id="t1", task=SWEEP, args=(SECRET,))
+        message = SimpleNamespace(properties={"correlation_id": "t2"}, body=SECRET)
+
+        signals.task_revoked.send(sender=None, request=request, terminated=False, expired=True)
+        signals.task_rejected.send(sender=None, message=message, exc=ValueError(SECRET))
+
+        revoked, rejected = log.lines
+        assert (revoked["event"], revoked["task"], revoked["task_id"]) == (
+            "task_revoked",
+            SWEEP,
+            "t1",
+        )
+        assert (rejected["event"], rejected["task_id"]) == ("task_rejected", "t2")
+        assert (revoked["level"], rejected["level"]) == ("warning", "error")
         assert "dana" not in log.text
 
 

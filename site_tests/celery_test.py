@@ -14,8 +14,9 @@ from courses.models import CourseRun, CourseRunCertificate
 from openedx_certificates.api import process_requests
 from openedx_certificates.models import CertificateRequest
 from site_tests.fixtures import send_by_beat
-from site_tests.processes import Programs, find_free_port, wait_until
+from site_tests.processes import Programs
 from tools.overriding import overriding
+from tools.processes import find_free_port, wait_until
 from tools.simulator import SimulatedOpenEdx
 from users.models import User
 

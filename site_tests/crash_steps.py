@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
-from site_tests.processes import Program
 from site_tests.table_lock import locked
+from tools.processes import Program
 from tools.simulator import SimulatedOpenEdx
 
 

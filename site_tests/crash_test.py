@@ -24,8 +24,9 @@ from site_tests.crash_steps import (
     killed_during_the_question,
 )
 from site_tests.fixtures import get_certified, is_all_settled, let_leases_run_out
-from site_tests.processes import WEBHOOK_PATH, Program, Programs, wait_until
+from site_tests.processes import WEBHOOK_PATH, Programs
 from tools.overriding import overriding
+from tools.processes import Program, wait_until
 from tools.simulator import SimulatedOpenEdx
 from users.factories import UserFactory
 from users.models import User

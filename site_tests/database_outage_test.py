@@ -12,8 +12,9 @@ from django.db import connection
 from courses.models import CourseRun
 from openedx_certificates.models import CertificateRequest
 from site_tests.fixtures import is_all_settled
-from site_tests.processes import Programs, WebServer, find_free_port, wait_until
+from site_tests.processes import Programs, WebServer
 from tools.postgres.tcp_proxy import TcpProxy, drop_all_packets, proxy_before
+from tools.processes import find_free_port, wait_until
 from tools.simulator import SimulatedOpenEdx
 from users.factories import UserFactory
 from users.models import User

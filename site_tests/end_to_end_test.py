@@ -3,66 +3,30 @@
 import html
 import re
 import socket
-import subprocess
-import sys
-import time
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 import requests
-from django.conf import settings
 from django.core.management import call_command
 
 from courses.factories import CourseRunEnrollmentFactory
 from courses.models import CourseRun, CourseRunCertificate, CourseRunEnrollment
 from openedx_certificates.models import CertificateRequest
+from site_tests.processes import Programs, WebServer
 from tools.overriding import overriding
+from tools.processes import wait_until
 from tools.simulator import Plugin, SimulatedOpenEdx
 from users.factories import UserFactory
 from users.models import User
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-START_SECONDS = 30
 # Longer than any test waits: nothing times out in between, however slow the machine is.
 PATIENT = {"EDX_API_CLIENT_TIMEOUT": "25"}
-
-
-@dataclass(frozen=True)
-class Site:
-    """The running server, and the way in."""
-
-    url: str
-    token: str
-    log: Path
-
-    @property
-    def certificate_webhook(self) -> str:
-        return f"{self.url}/api/openedx_webhook/certificate/"
-
-    @property
-    def enrollment_webhook(self) -> str:
-        return f"{self.url}/api/openedx_webhook/enrollment/"
-
-    def post(self, event: object, **headers: str) -> requests.Response:
-        return requests.post(
-            self.certificate_webhook,
-            json=event,
-            headers={"Authorization": f"Bearer {self.token}", **headers},
-            timeout=30,
-        )
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
 
 
 @pytest.fixture
@@ -72,53 +36,13 @@ def environment() -> dict[str, str]:
 
 
 @pytest.fixture
-def site(
-    production: dict[str, str],
-    environment: dict[str, str],
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> Iterator[Site]:
+def site(programs: Programs, environment: dict[str, str]) -> WebServer:
     """The site as production runs it, with DEBUG off, over this test's database."""
-    call_command("create_webhook_token")
-    token = capsys.readouterr().out.strip()
-    port, log = free_port(), tmp_path / "server.log"
-    with log.open("wb") as output:
-        server = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "granian", "--interface", "wsgi", "main.wsgi:application"),
-                *("--port", str(port), "--workers", "2", "--blocking-threads", "16"),
-                *("--workers-kill-timeout", "2"),
-            ],
-            cwd=settings.BASE_DIR,
-            env={**production, **environment},
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-    site = Site(f"http://127.0.0.1:{port}", token, log)
-    try:
-        wait_until_it_answers(site, server)
-        yield site
-    finally:
-        server.terminate()
-        server.wait(timeout=15)
+    return programs.start_web_server(workers=2, **environment)
 
 
-def wait_until_it_answers(site: Site, server: subprocess.Popen[bytes]) -> None:
-    ends = time.monotonic() + START_SECONDS
-    while time.monotonic() < ends:
-        assert server.poll() is None, site.log.read_text()
-        try:
-            requests.get(site.certificate_webhook, timeout=5)
-        except requests.ConnectionError:
-            # The port opens when the workers are ready; there is nothing to be told by.
-            time.sleep(0.1)
-        else:
-            return
-    raise AssertionError(f"The server does not answer:\n{site.log.read_text()}")
-
-
-def test_the_plugins_event_becomes_a_certificate(site: Site, dana: User, run: CourseRun):
-    attempts = Plugin(site.certificate_webhook, site.token).fire(dana.email, run.courseware_id)
+def test_the_plugins_event_becomes_a_certificate(site: WebServer, dana: User, run: CourseRun):
+    attempts = Plugin(site.webhook, site.token).fire(dana.email, run.courseware_id)
 
     assert [attempt.status for attempt in attempts] == [200]
     assert attempts[0].body == '{"certificate_status":"created"}'
@@ -126,9 +50,9 @@ def test_the_plugins_event_becomes_a_certificate(site: Site, dana: User, run: Co
 
 
 def test_the_new_certificate_can_be_seen_with_its_style_by_everybody(
-    site: Site, dana: User, run: CourseRun
+    site: WebServer, dana: User, run: CourseRun
 ):
-    Plugin(site.certificate_webhook, site.token).fire(dana.email, run.courseware_id)
+    Plugin(site.webhook, site.token).fire(dana.email, run.courseware_id)
     address = f"{site.url}{CourseRunCertificate.objects.get().link}"
 
     page = requests.get(address, headers={"X-Forwarded-Proto": "https"}, timeout=30)
@@ -142,7 +66,7 @@ def test_the_new_certificate_can_be_seen_with_its_style_by_everybody(
     assert {requests.get(f"{site.url}{part}", timeout=30).status_code for part in parts} == {200}
 
 
-def test_the_webhooks_docs_come_with_all_their_files(site: Site):
+def test_the_webhooks_docs_come_with_all_their_files(site: WebServer):
     bearer = {"Authorization": f"Bearer {site.token}"}
 
     page = requests.get(f"{site.url}/api/schema/webhooks/docs/", headers=bearer, timeout=30)
@@ -153,7 +77,7 @@ def test_the_webhooks_docs_come_with_all_their_files(site: Site):
     assert {reply.status_code for reply in replies} == {200}
 
 
-def test_any_way_in_any_order_leaves_one_certificate(site: Site, dana: User, run: CourseRun):
+def test_any_way_in_any_order_leaves_one_certificate(site: WebServer, dana: User, run: CourseRun):
     event = {"email": dana.email, "course_id": run.courseware_id}
 
     call_command("manage_certificates", "--create", "--no-progress")
@@ -167,7 +91,7 @@ def test_any_way_in_any_order_leaves_one_certificate(site: Site, dana: User, run
 
 @pytest.mark.parametrize("environment", [PATIENT])
 def test_32_identical_events_at_once_are_one_question_and_one_certificate(
-    site: Site, dana: User, run: CourseRun, openedx: SimulatedOpenEdx
+    site: WebServer, dana: User, run: CourseRun, openedx: SimulatedOpenEdx
 ):
     event = {"email": dana.email, "course_id": run.courseware_id}
     # So that none comes when the first is settled already.
@@ -185,11 +109,11 @@ def test_32_identical_events_at_once_are_one_question_and_one_certificate(
 
 
 def test_the_plugin_forgets_an_event_and_the_certificate_comes_all_the_same(
-    site: Site, dana: User, run: CourseRun, openedx: SimulatedOpenEdx
+    site: WebServer, dana: User, run: CourseRun, openedx: SimulatedOpenEdx
 ):
     openedx.set_fault("500")
 
-    attempts = Plugin(site.certificate_webhook, site.token).fire(dana.email, run.courseware_id)
+    attempts = Plugin(site.webhook, site.token).fire(dana.email, run.courseware_id)
 
     assert [(attempt.status, attempt.body) for attempt in attempts] == [
         (202, '{"certificate_status":"deferred"}')
@@ -203,10 +127,10 @@ def test_the_plugin_forgets_an_event_and_the_certificate_comes_all_the_same(
     assert CertificateRequest.objects.get().status == CertificateRequest.Status.CREATED
 
 
-def test_an_enrollment_made_over_there_is_mirrored_here(site: Site, run: CourseRun):
+def test_an_enrollment_made_over_there_is_mirrored_here(site: WebServer, run: CourseRun):
     staff = UserFactory.create()
 
-    attempts = Plugin(site.enrollment_webhook, site.token).fire_enrollment(
+    attempts = Plugin(f"{site.url}/api/openedx_webhook/enrollment/", site.token).fire_enrollment(
         staff.email, run.courseware_id, role="staff"
     )
 
@@ -214,11 +138,11 @@ def test_an_enrollment_made_over_there_is_mirrored_here(site: Site, run: CourseR
     assert CourseRunEnrollment.objects.get().user == staff
 
 
-def test_an_event_in_chunks_is_read_like_any_other(site: Site, dana: User, run: CourseRun):
+def test_an_event_in_chunks_is_read_like_any_other(site: WebServer, dana: User, run: CourseRun):
     event = f'{{"email": "{dana.email}", "course_id": "{run.courseware_id}"}}'.encode()
 
     reply = requests.post(
-        site.certificate_webhook,
+        site.webhook,
         data=iter([event[:20], event[20:]]),
         headers={"Authorization": f"Bearer {site.token}", "Content-Type": "application/json"},
         timeout=30,
@@ -228,9 +152,9 @@ def test_an_event_in_chunks_is_read_like_any_other(site: Site, dana: User, run: 
 
 
 def test_what_a_hostile_client_sends_is_refused_in_json_and_leaves_no_traceback(
-    site: Site, dana: User, run: CourseRun
+    site: WebServer, dana: User, run: CourseRun
 ):
-    webhook, token = site.certificate_webhook, {"Authorization": f"Bearer {site.token}"}
+    webhook, token = site.webhook, {"Authorization": f"Bearer {site.token}"}
     json_type = {**token, "Content-Type": "application/json"}
     refusals = [
         (requests.post(webhook, data=b"x" * 5_000_000, headers=json_type, timeout=30), 413),
@@ -274,7 +198,7 @@ def test_what_a_hostile_client_sends_is_refused_in_json_and_leaves_no_traceback(
 
     assert [reply.status_code for reply, _ in refusals] == [status for _, status in refusals]
     assert all(reply.headers["Content-Type"] == "application/json" for reply, _ in refusals)
-    log = site.log.read_text()
+    log = site.words
     assert "Traceback" not in log
     assert dana.email not in log
     assert site.token not in log
@@ -284,7 +208,7 @@ def test_what_a_hostile_client_sends_is_refused_in_json_and_leaves_no_traceback(
 @pytest.mark.parametrize(
     "parameter", ["q*0=1;q*=x", "q*=undefined''%41", "q*=nonsense''x", "Q *0*=rot13''%41"]
 )
-def test_an_accept_header_that_can_not_be_parsed_is_no_500(site: Site, parameter: str):
+def test_an_accept_header_that_can_not_be_parsed_is_no_500(site: WebServer, parameter: str):
     statuses = [
         requests.get(
             site.url + path, headers={"Accept": f"text/html;{parameter}"}, timeout=30
@@ -298,11 +222,11 @@ def test_an_accept_header_that_can_not_be_parsed_is_no_500(site: Site, parameter
 
     # The last one is sent to the login page, which is shown.
     assert statuses == [404, 404, 200]
-    assert "Traceback" not in site.log.read_text()
+    assert "Traceback" not in site.words
 
 
 @pytest.mark.parametrize("environment", [{"TRUSTED_PROXIES": "1", "FAILED_TOKENS_MAX": "3"}])
-def test_who_makes_up_addresses_is_known_by_what_the_proxy_wrote(site: Site):
+def test_who_makes_up_addresses_is_known_by_what_the_proxy_wrote(site: WebServer):
     host, port = site.url.removeprefix("http://").split(":")
 
     def guess(number: int) -> bytes:
@@ -325,7 +249,7 @@ def test_who_makes_up_addresses_is_known_by_what_the_proxy_wrote(site: Site):
     assert site.post({}).status_code == 400
 
 
-def test_bodies_that_never_end_hold_up_nobody_without_a_token(site: Site):
+def test_bodies_that_never_end_hold_up_nobody_without_a_token(site: WebServer):
     host, port = site.url.removeprefix("http://").split(":")
     head = (
         "POST /api/openedx_webhook/certificate/ HTTP/1.1\r\nHost: 127.0.0.1\r\n"
@@ -344,7 +268,7 @@ def test_bodies_that_never_end_hold_up_nobody_without_a_token(site: Site):
 
 @pytest.mark.parametrize("environment", [PATIENT])
 def test_a_slow_open_edx_holds_up_nobody_else(
-    site: Site, run: CourseRun, openedx: SimulatedOpenEdx
+    site: WebServer, run: CourseRun, openedx: SimulatedOpenEdx
 ):
     events = [event_of_another_learner(run, openedx) for _ in range(12)]
     openedx.set_fault("hang")
@@ -366,7 +290,7 @@ def test_a_slow_open_edx_holds_up_nobody_else(
     "environment", [{**PATIENT, **overriding(OPENEDX_CERTIFICATES_WEBHOOK_WAITING_MAX=2)}]
 )
 def test_who_finds_no_place_to_wait_is_deferred_at_once(
-    site: Site, run: CourseRun, openedx: SimulatedOpenEdx
+    site: WebServer, run: CourseRun, openedx: SimulatedOpenEdx
 ):
     events = [event_of_another_learner(run, openedx) for _ in range(12)]
     openedx.set_fault("hang")
@@ -394,7 +318,7 @@ def test_who_finds_no_place_to_wait_is_deferred_at_once(
     [{"CERTIFICATE_WEBHOOK_ASYNC": "True", "CELERY_BROKER_URL": "redis://127.0.0.1:1/0"}],
 )
 def test_without_the_broker_a_background_event_is_held_all_the_same(
-    site: Site, dana: User, run: CourseRun, openedx: SimulatedOpenEdx
+    site: WebServer, dana: User, run: CourseRun, openedx: SimulatedOpenEdx
 ):
     event = {"email": dana.email, "course_id": run.courseware_id}
 
@@ -404,12 +328,8 @@ def test_without_the_broker_a_background_event_is_held_all_the_same(
         (202, {"certificate_status": "deferred"})
     ] * 3
     assert openedx.request_count == 0
-    ends = time.monotonic() + START_SECONDS
-    while "no worker was woken" not in site.log.read_text() and time.monotonic() < ends:
-        # A line of another process's own thread: there is nothing to be told by.
-        time.sleep(0.1)
-    assert "no worker was woken" in site.log.read_text()
-    assert "Traceback" not in site.log.read_text()
+    wait_until(lambda: "no worker was woken" in site.words, lambda: site.words)
+    assert "Traceback" not in site.words
 
     call_command("process_certificate_requests", "--no-progress")
 

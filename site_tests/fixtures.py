@@ -18,7 +18,8 @@ from courses.models import CourseRun, CourseRunCertificate
 from main import logs
 from openedx_certificates.models import CertificateRequest, CourseRunSweep
 from site_tests.log_reading import Log, make_log
-from site_tests.processes import Programs, find_free_port
+from site_tests.processes import Programs
+from tools.processes import find_free_port
 from tools.simulator import SimulatedOpenEdx
 from users.factories import UserFactory
 from users.models import User

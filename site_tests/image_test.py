@@ -19,7 +19,7 @@ import pytest
 from django.conf import settings
 
 from site_tests.deployment_test import find_instruction, read_env_example
-from site_tests.processes import find_free_port, wait_until
+from tools.processes import find_free_port, wait_until
 
 FOLDER = settings.BASE_DIR
 RunInImage = Callable[..., "subprocess.CompletedProcess[str]"]

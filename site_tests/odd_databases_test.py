@@ -8,7 +8,8 @@ from django.db import connection
 
 from courses.models import CourseRun
 from site_tests.fixtures import execute
-from site_tests.processes import Programs, wait_until
+from site_tests.processes import Programs
+from tools.processes import wait_until
 from users.models import User
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -5,8 +5,9 @@ import pytest
 from courses.models import CourseRun
 from openedx_certificates.models import CertificateRequest
 from site_tests.fixtures import get_certified, is_all_settled
-from site_tests.processes import Programs, wait_until
+from site_tests.processes import Programs
 from tools.overriding import overriding
+from tools.processes import wait_until
 from tools.simulator import SimulatedOpenEdx
 from users.models import User
 

@@ -4,7 +4,6 @@ import configparser
 import os
 import re
 import shutil
-import subprocess
 import textwrap
 from pathlib import Path
 from types import TracebackType
@@ -13,7 +12,7 @@ from typing import Any, Final, Self
 import psycopg
 from django.conf import settings
 
-from site_tests.processes import find_free_port, wait_until
+from tools.processes import Program, find_free_port, start_program, wait_until
 
 _PAGE: Final = settings.BASE_DIR / "docs" / "pgbouncer.md"
 _ROLE_OF_THE_PAGE: Final = "mitxonline"
@@ -43,7 +42,7 @@ class PgBouncer:
         self._password = password
         self._folder = folder
         self._log = folder / "pgbouncer.log"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._program: Program | None = None
         self._port = find_free_port()
         self.url = f"postgres://{role}:{password}@127.0.0.1:{self._port}/{_ROLE_OF_THE_PAGE}"
 
@@ -64,18 +63,15 @@ class PgBouncer:
         if os.geteuid() == 0:
             # It refuses to be root's.
             command[1:1] = ["-u", "nobody"]
-        with self._log.open("wb") as log:
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        self._process = process
-        wait_until(lambda: self._answers() or process.poll() is not None, self._log.read_text)
-        if process.poll() is not None:
-            raise RuntimeError(self._log.read_text())
+        program = self._program = start_program("PgBouncer", command, os.environ, self._log)
+        wait_until(lambda: self._answers() or not program.is_running, lambda: program.words)
+        if not program.is_running:
+            raise RuntimeError(program.words)
 
     def stop(self) -> None:
         """End it, and with it all sessions that it has."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
+        if self._program is not None:
+            self._program.kill()
 
     def _write(self, changes: dict[str, str]) -> Path:
         users = self._folder / "userlist.txt"

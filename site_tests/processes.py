@@ -1,13 +1,9 @@
 """Starts production's programs as processes of their own, and kills them; for tests."""
 
-import os
 import shlex
-import signal
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
@@ -17,68 +13,16 @@ from typing import Self
 import requests
 from django.conf import settings
 
-PATIENCE_SECONDS = 60
-LOOK_SECONDS = 0.05
+from tools.processes import PATIENCE_SECONDS, Program, find_free_port, start_program, wait_until
+
 WEBHOOK_PATH = "/api/openedx_webhook/certificate/"
 PROCFILE = settings.BASE_DIR / "Procfile"
-
-
-def wait_until(condition: Callable[[], object], explain: Callable[[], str] = str) -> None:
-    """Return once the condition holds; raise TimeoutError with the explanation if it never does.
-
-    For what other processes do: there is nothing to be told by.
-    """
-    ends = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        if time.monotonic() > ends:
-            raise TimeoutError(f"It did not happen in {PATIENCE_SECONDS} s. {explain()}")
-        time.sleep(LOOK_SECONDS)
-
-
-def find_free_port() -> int:
-    """Return a free port."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
 
 
 def read_procfile() -> dict[str, str]:
     """Return the commands of the site's programs, by their names."""
     lines = PROCFILE.read_text().splitlines()
     return {name: command.strip() for name, _, command in (line.partition(":") for line in lines)}
-
-
-@dataclass(frozen=True)
-class Program:
-    """A process at the head of a process group of its own, and the file its words go to."""
-
-    process: subprocess.Popen[bytes]
-    log: Path
-
-    @property
-    def words(self) -> str:
-        """What it has said so far."""
-        return self.log.read_text(errors="replace")
-
-    @property
-    def is_running(self) -> bool:
-        """Whether it has not ended."""
-        return self.process.poll() is None
-
-    def kill(self) -> None:
-        """End it and all it started by SIGKILL, as a machine does that loses its power."""
-        if self.is_running:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
-
-    def tell_to_end(self) -> None:
-        """Send SIGTERM, and do not wait for what it does."""
-        self.process.terminate()
-
-    def wait(self) -> int:
-        """Return the status it ends with."""
-        return self.process.wait(timeout=PATIENCE_SECONDS)
 
 
 @dataclass(frozen=True)
@@ -134,16 +78,19 @@ class Programs:
         for program in self._started:
             program.kill()
 
-    def start_web_server(self, *, stderr: int = subprocess.STDOUT, **environment: str) -> WebServer:
+    def start_web_server(
+        self, *, workers: int = 1, stderr: int = subprocess.STDOUT, **environment: str
+    ) -> WebServer:
         """Serve the site by a small granian, and return once it answers.
 
         Args:
+            workers: its processes.
             stderr: a descriptor for what it says on standard error.
         """
         port = find_free_port()
         program = self._start(
             *("granian", "--interface", "wsgi", "main.wsgi:application", "--port", str(port)),
-            *("--workers", "1", "--blocking-threads", "16"),
+            *("--workers", str(workers), "--blocking-threads", "16"),
             environment=environment,
             stderr=stderr,
         )
@@ -192,26 +139,21 @@ class Programs:
         return program.words
 
     def _serving(self, program: Program, port: int) -> WebServer:
-        return WebServer(program.process, program.log, f"http://127.0.0.1:{port}", self.token)
+        return WebServer(
+            program.name, program.process, program.log, f"http://127.0.0.1:{port}", self.token
+        )
 
     def _start(
         self, *command: str, environment: Mapping[str, str], stderr: int = subprocess.STDOUT
     ) -> Program:
         log = self._folder / f"{len(self._started)}-{command[0]}.log"
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-m", *command],
-                cwd=settings.BASE_DIR,
-                env={
-                    "DJANGO_SETTINGS_MODULE": "main.settings",
-                    **self.environment,
-                    **environment,
-                },
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=stderr,
-                process_group=0,
-            )
-        program = Program(process, log)
+        environment = {
+            "DJANGO_SETTINGS_MODULE": "main.settings",
+            **self.environment,
+            **environment,
+        }
+        program = start_program(
+            command[0], [sys.executable, "-m", *command], environment, log, stderr=stderr
+        )
         self._started.append(program)
         return program

@@ -19,7 +19,8 @@ from courses.models import CourseRun
 from openedx_certificates.held.wakeup import TASK
 from openedx_certificates.testing.factories import CertificateRequestFactory
 from site_tests.fixtures import get_certified, is_all_settled
-from site_tests.processes import PATIENCE_SECONDS, Program, Programs, WebServer, wait_until
+from site_tests.processes import Programs, WebServer
+from tools.processes import PATIENCE_SECONDS, Program, wait_until
 from tools.simulator import Fault, SimulatedOpenEdx
 from users.factories import UserFactory
 from users.models import User

@@ -11,7 +11,8 @@ from courses.models import CourseRun
 from openedx_certificates.models import CertificateRequest
 from site_tests.fixtures import is_all_settled
 from site_tests.log_reading import read_json_lines
-from site_tests.processes import Programs, wait_until
+from site_tests.processes import Programs
+from tools.processes import wait_until
 from tools.simulator import SimulatedOpenEdx
 from users.models import User
 

@@ -13,7 +13,8 @@ from openedx_certificates.api import RunIsSwept
 from openedx_certificates.models import CourseRunSweep
 from openedx_certificates.testing.factories import CertificateRequestFactory
 from site_tests.fixtures import get_certified, is_all_settled, let_leases_run_out, send_by_beat
-from site_tests.processes import Programs, wait_until
+from site_tests.processes import Programs
+from tools.processes import wait_until
 from tools.simulator import Fault, SimulatedOpenEdx
 from users.factories import UserFactory
 from users.models import User

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import psycopg
 from django.db import connection
 
-from site_tests.processes import wait_until
+from tools.processes import wait_until
 
 
 class TableLock:

@@ -5,8 +5,9 @@ import pytest
 from courses.factories import CourseRunEnrollmentFactory
 from courses.models import CourseRun, CourseRunCertificate
 from openedx_certificates.models import CertificateRequest
-from site_tests.processes import Program, Programs, wait_until
+from site_tests.processes import Programs
 from tools.overriding import overriding
+from tools.processes import Program, wait_until
 from tools.simulator import SimulatedOpenEdx
 from users.factories import UserFactory
 from users.models import User

@@ -18,7 +18,7 @@ from main.database.connecting import connect
 from main.database.connection import Connection
 from main.database.pool import NoConnectionInTime, Pool
 from openedx_certificates.waiting.patience import patience_of, restart
-from site_tests.processes import find_free_port, wait_until
+from tools.processes import find_free_port, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

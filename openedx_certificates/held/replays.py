@@ -130,7 +130,7 @@ def settle_as_failed(requests: QuerySet[CertificateRequest]) -> list[int]:
 
 
 def prune_requests() -> int:
-    """Delete what was settled over CERTIFICATE_REQUEST_RETENTION_IN_DAYS ago; return how many."""
+    """Delete what was settled over RETENTION_IN_DAYS days ago; return how many."""
     ended = Now() - timedelta(days=app_settings.RETENTION_IN_DAYS)
     deleted, _ = CertificateRequest.objects.filter(settled_on__lt=ended).delete()
     _delete_what_refers_to_nothing()

@@ -18,7 +18,7 @@ from psycopg import sql
 
 from tools import postgres as embedded_postgres
 from tools.benchmarks.statements import count_statements
-from tools.demo.children import Child, Children, Interruption
+from tools.demo.children import Children, Interruption
 from tools.demo.site import GRANIAN, MANAGE, WEBHOOK_PATH
 from tools.demo.surroundings import (
     BINARIES,
@@ -28,6 +28,7 @@ from tools.demo.surroundings import (
     ports_locked,
     stop_postgres,
 )
+from tools.processes import Program
 
 TOKEN: Final = "benchmark"  # noqa: S105 - opens a simulator
 CONTROL_SECONDS = 5
@@ -39,7 +40,7 @@ class OpenEdx:
     """The simulated Open edX, and how to make it slow."""
 
     url: str
-    child: Child
+    child: Program
 
     def set_fault(self, **fault: object) -> None:
         """Make it fail, or be slow; without anything it is well."""
@@ -59,7 +60,7 @@ class Web:
     """A running web server."""
 
     url: str
-    child: Child
+    child: Program
 
     @property
     def webhook_url(self) -> str:
@@ -147,18 +148,18 @@ class Stage:
             self._children.wait_until_it_answers(child, web.webhook_url)
         return web
 
-    def start_watch(self, database: str, openedx_url: str, **settings: str) -> Child:
+    def start_watch(self, database: str, openedx_url: str, **settings: str) -> Program:
         """Start what works on the held requests without a broker."""
         command = (*MANAGE, "process_certificate_requests", "--watch")
         return self._start("The worker", command, database, openedx_url, settings)
 
-    def start_celery(self, database: str, openedx_url: str, **settings: str) -> Child:
+    def start_celery(self, database: str, openedx_url: str, **settings: str) -> Program:
         """Start a Celery worker of four processes; it may not be ready on return."""
         celery = (sys.executable, "-m", "celery", "--app", "main.celery")
         command = (*celery, "worker", "--concurrency", "4")
         return self._start("The Celery worker", command, database, openedx_url, settings)
 
-    def end(self, child: Child) -> None:
+    def end(self, child: Program) -> None:
         """End a program, and return when it has ended."""
         self._children.end(child)
 
@@ -169,7 +170,7 @@ class Stage:
         database: str,
         openedx_url: str,
         settings: dict[str, str],
-    ) -> Child:
+    ) -> Program:
         environment = self._environment(database, openedx_url, settings)
         return self._children.start(name, command, environment, self._new_log(name))
 

@@ -15,8 +15,8 @@ from tools.benchmarks.digest import digest_rows, digest_stamps
 from tools.benchmarks.results import Check, Contender, Pass, Scene, Subject, SweepResults, Timings
 from tools.benchmarks.stage import TOKEN, OpenEdx, Stage
 from tools.chaos.surroundings import broker
-from tools.demo.children import Child
 from tools.demo.surroundings import HOST, find_free_port
+from tools.processes import Program
 
 DELAY: Final = 100
 # Learner by learner takes minutes if there are many: (at most so many learners, repeats).
@@ -189,7 +189,7 @@ class _OneScene:
         with broker(self._stage.folder / "broker", port) as server:
             server.start()
             settings = {"CELERY_BROKER_URL": f"redis://{HOST}:{port}/0"}
-            worker: Child = self._stage.start_celery(database, self._openedx.url, **settings)
+            worker: Program = self._stage.start_celery(database, self._openedx.url, **settings)
             try:
                 yield settings
             finally:

@@ -15,9 +15,10 @@ from typing import Final
 import psutil
 
 from tools.chaos.plan import BEAT, CLOCKS_AHEAD, WATCH, WEBS, WORKER, Kill, Plan
-from tools.demo.children import Child, Children
+from tools.demo.children import Children, failure_of
 from tools.demo.site import GRANIAN, MANAGE
 from tools.demo.surroundings import BINARIES, HOST
+from tools.processes import Program
 
 # As systemd would.
 RESTART_AFTER_SECONDS: Final = 0.3
@@ -39,7 +40,7 @@ class _Program:
     name: str
     command: tuple[str | Path, ...]
     starts: int = 0
-    child: Child | None = None
+    child: Program | None = None
     is_up: bool = False
     start_again_at: float = 0.0
     is_expected_to_end: bool = False
@@ -80,7 +81,7 @@ class Programs:
             programs.append(_Program(WATCH, (*MANAGE, "process_certificate_requests", "--watch")))
         self._programs = {program.name: program for program in programs}
 
-    def start(self) -> list[Child]:
+    def start(self) -> list[Program]:
         """Start them all; return the web servers."""
         for program in self._programs.values():
             self._start(program)
@@ -130,7 +131,7 @@ class Programs:
             if _has_ended(program.child):
                 self._bury(program, program.child)
 
-    def _bury(self, program: _Program, child: Child) -> None:
+    def _bury(self, program: _Program, child: Program) -> None:
         """Take the rest of a program away with its main process, as systemd does."""
         # The number is still the program's: the main process was not waited for.
         with suppress(ProcessLookupError, PermissionError):
@@ -141,7 +142,7 @@ class Programs:
         if not program.is_expected_to_end:
             program.unexpected_ends += 1
             if program.unexpected_ends > UNEXPECTED_ENDS_MAX:
-                raise child.failure("keeps ending by itself")
+                raise failure_of(child, "keeps ending by itself")
 
     def _start(self, program: _Program) -> None:
         environment = dict(self._environment)
@@ -162,7 +163,7 @@ class Programs:
         return {name: number for name, number in ends.items() if number}
 
 
-def _has_ended(child: Child) -> bool:
+def _has_ended(child: Program) -> bool:
     """Whether the main process has ended. It is left for `_bury` to be waited for."""
     options = os.WEXITED | os.WNOHANG | os.WNOWAIT
     return os.waitid(os.P_PID, child.process.pid, options) is not None

@@ -27,10 +27,11 @@ from tools.chaos.programs import Programs
 from tools.chaos.senders import Senders
 from tools.chaos.surroundings import OpenEdx, Postgres
 from tools.chaos.verdict import Interval
-from tools.demo.children import Child, Children, Interruption
+from tools.demo.children import Children, Interruption
 from tools.demo.failure import DemoFailed
 from tools.demo.site import MANAGE
 from tools.postgres.tcp_proxy import TcpProxy
+from tools.processes import Program
 from tools.simulator import Fault
 
 TICK_SECONDS: Final = 0.05
@@ -80,7 +81,7 @@ class Storm:
     #: Gets what is open, at each turn.
     show: Callable[[Open | None], object]
     told: Told = field(default_factory=Told)
-    _commands: list[Child] = field(default_factory=list)
+    _commands: list[Program] = field(default_factory=list)
     _late: list[Act] = field(default_factory=list)
     _looked_at: float = 0.0
     _read_only_since: float = 0.0
@@ -114,7 +115,7 @@ class Storm:
         """Let Open edX be well, and return when no request is open, or nothing helps."""
         began = time.monotonic()
         self.openedx.server.clear_fault()
-        if not self.plan.options.is_broker_down and not self.broker.is_running():
+        if not self.plan.options.is_broker_down and not self.broker.is_running:
             self._start_broker()
         ends = began + SETTLE_SECONDS
         while time.monotonic() < ends:
@@ -134,7 +135,7 @@ class Storm:
 
     def _turn(self) -> None:
         self.programs.supervise()
-        for child in [child for child in self._commands if not child.is_running()]:
+        for child in [child for child in self._commands if not child.is_running]:
             self._commands.remove(child)
             self.told.commands[self.children.finish(child)] += 1
             self._looked_at = 0.0

@@ -1,13 +1,11 @@
 """The programs the demo starts, each in a process group of its own, and ended in every case."""
 
-import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Self
@@ -15,13 +13,10 @@ from typing import Any, Self
 import requests
 
 from tools.demo.failure import DemoFailed
-from tools.demo.surroundings import CHECKOUT
+from tools.processes import LOOK_SECONDS, Program, end_programs, start_program
 
 START_SECONDS = 30.0
 ANSWER_SECONDS = 5.0
-# Granian waits for requests it has taken; then the group is killed.
-STOP_SECONDS = 10.0
-POLL_SECONDS = 0.05
 LOG_TAIL_LINES = 15
 REPEAT_SECONDS = 0.2
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -101,23 +96,10 @@ class Interruption:
                 self.raise_if_received()
 
 
-@dataclass(frozen=True)
-class Child:
-    """A program that was started, and the file its words go to."""
-
-    name: str
-    process: subprocess.Popen[bytes]
-    log: Path
-
-    def is_running(self) -> bool:
-        """Whether it has not ended."""
-        return self.process.poll() is None
-
-    def failure(self, what: str) -> DemoFailed:
-        """Return the error for this child, with the end of its log."""
-        lines = self.log.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:]
-        tail = "\n".join(f"  {line}" for line in lines)
-        return DemoFailed(f"{self.name} {what}. The end of {self.log}:\n{tail}")
+def failure_of(program: Program, what: str) -> DemoFailed:
+    """Return the error for this program, with the end of its log."""
+    tail = "\n".join(f"  {line}" for line in program.words.splitlines()[-LOG_TAIL_LINES:])
+    return DemoFailed(f"{program.name} {what}. The end of {program.log}:\n{tail}")
 
 
 class Children:
@@ -125,7 +107,7 @@ class Children:
 
     def __init__(self, interruption: Interruption) -> None:
         self._interruption = interruption
-        self._children: list[Child] = []
+        self._children: list[Program] = []
 
     def __enter__(self) -> Self:
         return self
@@ -137,7 +119,7 @@ class Children:
         traceback: TracebackType | None,
     ) -> None:
         self._interruption.begin_ending()
-        self._end_all()
+        end_programs(self._children)
         if kind is None:
             self._interruption.raise_if_received()
 
@@ -148,23 +130,14 @@ class Children:
         environment: Mapping[str, str],
         log: Path,
         **streams: Any,
-    ) -> Child:
+    ) -> Program:
         """Start a program; its output goes to the log but for the streams that are given."""
-        with self._interruption.held(), log.open("wb") as file:
-            process = subprocess.Popen(
-                [str(part) for part in command],
-                stdin=subprocess.DEVNULL,
-                **{"stdout": file, "stderr": file, **streams},
-                env=dict(environment),
-                cwd=CHECKOUT,
-                # Ctrl-C on the terminal is for us alone: we end the children in order.
-                process_group=0,
-            )
-            child = Child(name, process, log)
+        with self._interruption.held():
+            child = start_program(name, command, environment, log, **streams)
             self._children.append(child)
             return child
 
-    def wait_until_it_answers(self, child: Child, url: str) -> None:
+    def wait_until_it_answers(self, child: Program, url: str) -> None:
         """Return once the program answers HTTP; raise DemoFailed if it ends, or takes long."""
         deadline = time.monotonic() + START_SECONDS
         with requests.Session() as session:
@@ -176,13 +149,13 @@ class Children:
                     session.get(url, timeout=ANSWER_SECONDS)
                     answers = True
                 # An answer may also be another program's.
-                if not child.is_running():
-                    raise child.failure(f"ended with status {child.process.returncode}")
+                if not child.is_running:
+                    raise failure_of(child, f"ended with status {child.process.returncode}")
                 if answers:
                     return
                 if time.monotonic() > deadline:
-                    raise child.failure(f"did not answer within {START_SECONDS:.0f} seconds")
-                time.sleep(POLL_SECONDS)
+                    raise failure_of(child, f"did not answer within {START_SECONDS:.0f} seconds")
+                time.sleep(LOOK_SECONDS)
 
     def run(
         self,
@@ -195,38 +168,18 @@ class Children:
         child = self.start(name, command, environment, log, stdout=subprocess.PIPE)
         output, _ = child.process.communicate()
         if self.finish(child) != 0:
-            raise child.failure(f"ended with status {child.process.returncode}")
+            raise failure_of(child, f"ended with status {child.process.returncode}")
         return output
 
-    def finish(self, child: Child) -> int:
+    def finish(self, child: Program) -> int:
         """Wait for the end of a program that ends by itself, and return its status."""
         status = child.process.wait()
         # Its number may be another program's from now on.
         self._children.remove(child)
         return status
 
-    def end(self, child: Child) -> None:
+    def end(self, child: Program) -> None:
         """End a program with its children while the others run on."""
-        _end([child])
+        end_programs([child])
         # Its number may be another program's from now on.
         self._children.remove(child)
-
-    def _end_all(self) -> None:
-        _end(self._children)
-
-
-def _end(children: Sequence[Child]) -> None:
-    for child in reversed(children):
-        _signal_group(child, signal.SIGTERM)
-    deadline = time.monotonic() + STOP_SECONDS
-    for child in children:
-        with suppress(subprocess.TimeoutExpired):
-            child.process.wait(max(0.0, deadline - time.monotonic()))
-        # Whatever it started and did not end itself.
-        _signal_group(child, signal.SIGKILL)
-        child.process.wait()
-
-
-def _signal_group(child: Child, number: signal.Signals) -> None:
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(child.process.pid, number)

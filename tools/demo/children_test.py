@@ -23,7 +23,7 @@ def test_a_program_that_dies_early_is_named_with_its_last_words(tmp_path):
 
 
 def test_a_program_that_ignores_the_end_is_killed_with_its_children(tmp_path, monkeypatch):
-    monkeypatch.setattr("tools.demo.children.STOP_SECONDS", 0.2)
+    monkeypatch.setattr("tools.processes.STOP_SECONDS", 0.2)
     command = ["/bin/sh", "-c", "trap '' TERM; echo ready; sleep 60 & sleep 60"]
     with Children(Interruption()) as children:
         child = children.start("A program", command, {}, tmp_path / "log")
@@ -45,8 +45,8 @@ def test_one_program_can_be_ended_before_the_others(tmp_path):
 
         children.end(first)
 
-        assert not first.is_running()
-        assert second.is_running()
+        assert not first.is_running
+        assert second.is_running
 
 
 def find_running(group):

@@ -6,7 +6,7 @@ import sys
 import time
 
 from tools.demo import terminal
-from tools.demo.children import Child, Children, Ended, Interruption
+from tools.demo.children import Children, Ended, Interruption, failure_of
 from tools.demo.description import load_runs
 from tools.demo.failure import DemoFailed
 from tools.demo.site import (
@@ -21,6 +21,7 @@ from tools.demo.site import (
 from tools.demo.story import Event
 from tools.demo.surroundings import ignores_a_database, postgres
 from tools.demo.terminal import fact, heading, say
+from tools.processes import Program
 
 LOOK_SECONDS = 0.2
 
@@ -71,11 +72,11 @@ def _say_what_to_do(site: Site, prepared: Prepared) -> None:
     say("Ctrl-C ends it all.")
 
 
-def _watch(servers: tuple[Child, ...]) -> None:
+def _watch(servers: tuple[Program, ...]) -> None:
     while True:
         for server in servers:
-            if not server.is_running():
-                raise server.failure(f"ended with status {server.process.returncode}")
+            if not server.is_running:
+                raise failure_of(server, f"ended with status {server.process.returncode}")
         time.sleep(LOOK_SECONDS)
 
 

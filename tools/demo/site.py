@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from tools.demo.children import Child, Children
+from tools.demo.children import Children
 from tools.demo.credentials import Credentials
 from tools.demo.description import OPENEDX_FILE
 from tools.demo.surroundings import (
@@ -25,6 +25,7 @@ from tools.demo.surroundings import (
     ports_locked,
 )
 from tools.demo.terminal import fact, say
+from tools.processes import Program
 
 MANAGE = (sys.executable, "manage.py")
 # How the site is served, here and in production (docs/settings.md); host and port follow.
@@ -52,7 +53,7 @@ class Site:
     web_url: str
     openedx_url: str
     environment: dict[str, str]
-    servers: tuple[Child, ...]
+    servers: tuple[Program, ...]
 
     @property
     def webhook_url(self) -> str:
@@ -117,7 +118,7 @@ def start_servers(children: Children, database_url: str) -> Site:
     return Site(web_url, openedx_url, environment, (openedx, web))
 
 
-def start_worker(children: Children, site: Site) -> Child:
+def start_worker(children: Children, site: Site) -> Program:
     """Start what works on the held requests, and does the periodic work; there is no broker."""
     return children.start(
         "The worker",

