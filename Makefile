@@ -41,7 +41,7 @@ pressure: setup ## Measure what a slow or silent Open edX costs the others, in a
 bench: setup ## Measure sweeps and the webhook for half an hour, and write docs/performance.md
 	$(BIN)/python -m tools.benchmarks --write docs/performance.md
 
-quick: setup ## Run the tests that start no process and no browser, without the linters
+quick: setup ## Run what is tested in a moment, without processes, browsers and linters
 	$(BIN)/python -m pytest -m "not slow" --reuse-db --numprocesses auto --quiet
 
 test: setup browser pgbouncer lint ## Run every check and every test; without a browser where NO_BROWSER=1

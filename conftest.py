@@ -19,16 +19,24 @@ from users.models import User
 Seen = TypeVar("Seen")
 
 
-# What starts a process, a browser or a server of its own; `make quick` leaves it out.
+# What starts a process, a browser or a server of its own, fills tables or walks through days;
+# `make quick` leaves it out.
 SLOW_FIXTURES = {"browser", "look_at", "broker", "live_server", "production", "programs", "role"}
-SLOW_FOLDERS = ("site_tests/", "tools/")
+SLOW_PATHS = (
+    *("site_tests/", "tools/", "main/metric_files_test.py", "main/settings_test.py"),
+    *("openedx_certificates/admin/search_plans_test.py", "openedx_certificates/clock_test.py"),
+    "openedx_certificates/attempts/batches_test.py",
+    "openedx_certificates/attempts/given_up_test.py",
+    "openedx_certificates/attempts/not_passed_test.py",
+    "openedx_certificates/webhooks/plans_test.py",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark as `slow` what an engineer does not wait for after each change."""
     for item in items:
         fixtures = set(getattr(item, "fixturenames", ()))
-        if item.nodeid.startswith(SLOW_FOLDERS) or fixtures & SLOW_FIXTURES:
+        if item.nodeid.startswith(SLOW_PATHS) or fixtures & SLOW_FIXTURES:
             item.add_marker(pytest.mark.slow)
 
 
