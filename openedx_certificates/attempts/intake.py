@@ -60,8 +60,8 @@ def request_certificate(user: host.User, course_run: host.CourseRun) -> Certific
     Open edX is not asked if there is a certificate, or if it said within the last ten minutes that
     the learner has passed, and there is no paid enrollment still.
 
-    None if Open edX could not tell or is known to be down, if a worker is to ask
-    (WEBHOOK_ASYNC, or a MODE in which events are only held), and if too many wait for Open edX already.
+    None if Open edX could not tell or is known to be down, if a worker is to ask (WEBHOOK_ASYNC, or
+    a MODE in which events are only held), and if too many wait for Open edX already.
 
     Args:
         user: the learner.

@@ -239,8 +239,8 @@ class _Pass:
         """Yield what may be asked for, first of the run that was tried longest ago.
 
         A run that is broken by itself must not keep the others from being found well. Due or not:
-        the sooner it is known that Open edX is up, the better for all; but not requests that wait because
-        Open edX said "not passed", since that answer would come too soon again.
+        the sooner it is known that Open edX is up, the better for all. But a request that waits
+        because Open edX said "not passed" is left out: that answer would come too soon again.
         """
         waiting = is_due() | Q(failing_since__isnull=False)
         free = (get_free_requests() & self._scope).filter(waiting)

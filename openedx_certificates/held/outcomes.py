@@ -75,8 +75,8 @@ def settle_certified(
 def settle_already_certified(requests: QuerySet[CertificateRequest]) -> Counter[str]:
     """Settle the idle requests with a certificate; return how many, by status.
 
-    The process that issued it may have died before the request was settled, and an administrator may have
-    issued it by hand.
+    The process that issued it may have died before the request was settled, and an administrator
+    may have issued it by hand.
     """
     settled: Counter[str] = Counter()
     for is_revoked, status in ((False, Status.EXISTS), (True, Status.REVOKED)):

@@ -23,11 +23,11 @@ log = get_logger(__name__)
 def note_enrollment(enrollment: host.Enrollment) -> None:
     """Open a request for the learner of an enrollment that was saved, if it pays for a passed grade.
 
-    Does nothing while the mode is `off`. Costs no statement if the enrollment is not active or not paid. Otherwise it costs one after the
-    commit: an event that is worked on at the same moment looks for payments after its own commit, so
-    that one of the two sees the other. In a caller's transaction it costs another before that: the
-    payment and the request are committed together, or neither is. That one raises Django's database
-    errors; what fails after the commit is logged.
+    Does nothing while the mode is `off`. Costs no statement if the enrollment is not active or not
+    paid. Otherwise it costs one after the commit: an event that is worked on at the same moment
+    looks for payments after its own commit, so that one of the two sees the other. In a caller's
+    transaction it costs another before that: the payment and the request are committed together,
+    or neither is. That one raises Django's database errors; what fails after the commit is logged.
     """
     is_paid = enrollment.active and enrollment.enrollment_mode in host.paid_modes()
     if not (is_paid and app_settings.holds_events):

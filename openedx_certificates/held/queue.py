@@ -1,7 +1,7 @@
 """The held requests as a queue in the database: accepted, claimed, given back; nothing is asked here.
 
-A worker that claims a request writes a lease into it. What the holder writes afterwards counts only while the
-lease is still in the row: a worker that died, or was too slow, changes nothing any more.
+A worker that claims a request writes a lease into it. What the holder writes afterwards counts only
+while the lease is still in the row: a worker that was too slow changes nothing any more.
 """
 
 from collections.abc import Collection
@@ -93,8 +93,8 @@ ON CONFLICT (user_id, course_run_id) WHERE status = 'open' DO UPDATE SET
     not_passed_answers = 0
 """
 # Sent as one, and without parameters, so that it is one transaction and one wait. Its keys belong
-# to no row, and differ with each connection, so that none waits for another. The foreign keys are looked at
-# when it is committed, and the row is gone by then.
+# to no row, and differ with each connection, so that none waits for another. The foreign keys are
+# looked at when it is committed, and the row is gone by then.
 _TRY = """
 INSERT INTO openedx_certificates_certificaterequest (
     id, user_id, course_run_id, created_on, updated_on, last_delivered_on, next_attempt_on
@@ -196,7 +196,8 @@ def is_due() -> Q:
 def claim(requests: QuerySet[CertificateRequest]) -> UUID | None:
     """Take up those of the requests that are free, and return the lease; None without any.
 
-    Of two workers that claim the same request at once one gets it, and neither waits; nothing stays locked.
+    If two workers claim the same request at once, one gets it, and neither waits. Nothing stays
+    locked.
     """
     lease = uuid4()
     free = (get_free_requests() & requests).select_for_update(skip_locked=True)

@@ -21,8 +21,8 @@ EXPIRES_AFTER = 86_400
 def wake_worker() -> None:
     """Have a worker look for what is due, once the caller's transaction is committed.
 
-    Returns at once, whatever the broker does. Without a broker no worker is woken:
-    `process_certificate_requests --watch` looks by itself.
+    Returns at once, whatever the broker does. Without a broker no worker
+    is woken: `process_certificate_requests --watch` looks by itself.
     """
     if not settings.CELERY_TASK_ALWAYS_EAGER:
         transaction.on_commit(_bell.ring)

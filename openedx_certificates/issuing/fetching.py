@@ -87,7 +87,7 @@ def fetch_grade_pages(
 ) -> Iterator[GradePage]:
     """Yield the run's grades with their users, page by page.
 
-    For a `patient` caller, which has time, a page is fetched while the one before it is
+    For a `patient` caller a page is fetched while the one before it is
     worked on, and a page that fails is asked for again, up to three times. For another caller a page
     is asked for when it is wanted, and within the time of one question.
 

@@ -62,7 +62,7 @@ def apply_page(
 ) -> list[LearnerResult]:
     """Store the page's grades and bring the certificates in line with them.
 
-    Settles the open requests of learners with a certificate then; not if the certificate
+    Settles the open requests of learners that have a certificate then; not if the certificate
     is only kept for now, see `settle_kept`. The number of statements does not depend on the number
     of learners, but for new certificates. If the page can't be stored, each learner is tried alone:
     what fails for one is logged, and the others go on.

@@ -33,8 +33,8 @@ def generate_course_run_certificates(
 
     Repeatable, also at the same time: two sweeps of one run come one after the other. The three
     parameters are independent of each other. What fails for one learner, page or run is logged and
-    counted, and the rest goes on. Open requests of learners with a certificate are then
-    settled.
+    counted, and the rest goes on. Open requests of learners
+    that have a certificate then are settled.
 
     Args:
         user: only this learner; without a run, in the eligible runs of an active enrollment.

@@ -133,7 +133,7 @@ class Stage:
             url = f"http://{HOST}:{port}"
             simulate = ("-m", "tools.simulator", "--file", str(courses), "--port", str(port))
             child = self._start("Open edX", (sys.executable, *simulate), "postgres", url, {})
-            self._children.wait_until_it_answers(child, f"{url}/simulator/requests")
+            self._children.wait_until_it_answers(child, f"{url}/simulator/fault")
         return OpenEdx(url, child)
 
     def start_web(self, database: str, openedx_url: str, **settings: str) -> Web:

@@ -113,7 +113,7 @@ def start_servers(children: Children, database_url: str) -> Site:
             environment,
             OWN_FOLDER / f"web-{web_port}.log",
         )
-        children.wait_until_it_answers(openedx, f"{openedx_url}/simulator/requests")
+        children.wait_until_it_answers(openedx, f"{openedx_url}/simulator/fault")
         children.wait_until_it_answers(web, web_url + WEBHOOK_PATH)
     return Site(web_url, openedx_url, environment, (openedx, web))
 

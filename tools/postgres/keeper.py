@@ -8,8 +8,8 @@ kernel drops even for a process that gets SIGKILL (a list of pids would keep its
 - `keeper.lock`  each keeper holds it shared while it waits. A keeper is this package run as a
                  program: it starts the server, waits to have `users.lock` for itself, which means
                  that the server is not used any more, stops the server and ends;
-- `start.lock`   held alone by the process that looks whether server and keeper are there and starts what is
-                 missing. The keeper inherits it, so a start is still one if its caller was killed.
+- `start.lock`   held alone by the process that looks whether server and keeper are there and starts
+                 what is missing. The keeper inherits it, so a start is still one if its caller was killed.
 """
 
 import fcntl

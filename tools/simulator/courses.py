@@ -171,11 +171,6 @@ class Courses:
         """Whether anybody of that username is in any course."""
         return any(course.find_learner(username) for course in self)
 
-    def find_email(self, username: str) -> str | None:
-        """Return the address of that username from whichever course states one, or None."""
-        learners = (course.find_learner(username) for course in self)
-        return next((learner.email for learner in learners if learner and learner.email), None)
-
     def set_grade(self, course_id: str, username: str, /, **fields: Any) -> Learner:
         """Change what is answered of one learner; raise UnknownLearnerError for a stranger.
 

@@ -10,12 +10,10 @@ defaults. Any object may carry a ``comment``. NaN and Infinity are allowed, as P
 
 import json
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from tools.simulator.courses import LEARNER_FIELDS, Courses, Learner, SimulatedCourse, check_fields
 from tools.simulator.exceptions import CoursesFileError, LearnerFieldError
-
-_COMMENT: Final = "comment"
 
 
 def load_courses(path: Path | str) -> Courses:
@@ -25,74 +23,31 @@ def load_courses(path: Path | str) -> Courses:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise CoursesFileError(f"{path}: {error.strerror}.") from error
-    except json.JSONDecodeError as error:
-        raise CoursesFileError(
-            f"{path}: line {error.lineno} column {error.colno}: {error.msg}."
-        ) from error
-    except UnicodeDecodeError as error:
-        raise CoursesFileError(f"{path}: byte {error.start}: not UTF-8.") from error
-    return _Reader(path).read(content)
-
-
-class _Reader:
-    """Walks the content of one file, and knows how to name the place of a mistake."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def read(self, content: object) -> Courses:
-        top = self._object(content, "the file", {"courses"})
-        courses: dict[str, SimulatedCourse] = {}
-        for index, item in enumerate(self._list(top.get("courses"), "courses")):
+    except ValueError as error:
+        raise CoursesFileError(f"{path}: {error}.") from error
+    courses, place = [], "the file"
+    try:
+        for index, course in enumerate(_read(content, "courses")["courses"]):
             place = f"courses[{index}]"
-            course = self._course(item, place)
-            if course.course_id in courses:
-                raise self._error(f"{place}.course_id", f"{course.course_id!r} is there twice")
-            courses[course.course_id] = course
-        return Courses(courses.values())
+            fields = _read(course, "course_id", "learners")
+            learners = []
+            for number, learner in enumerate(fields.get("learners", [])):
+                place = f"courses[{index}].learners[{number}]"
+                learners.append(_read_learner(learner))
+            courses.append(SimulatedCourse(fields["course_id"], learners))
+    except (LearnerFieldError, KeyError, TypeError, AttributeError) as error:
+        raise CoursesFileError(f"{path}: {place}: {error}") from error
+    return Courses(courses)
 
-    def _course(self, content: object, place: str) -> SimulatedCourse:
-        fields = self._object(content, place, {"course_id", "learners"})
-        course_id = self._text(fields.get("course_id"), f"{place}.course_id")
-        learners: dict[str, Learner] = {}
-        for index, item in enumerate(self._list(fields.get("learners", []), f"{place}.learners")):
-            learner_place = f"{place}.learners[{index}]"
-            learner = self._learner(item, learner_place)
-            if learner.username.lower() in learners:
-                raise self._error(
-                    f"{learner_place}.username", f"{learner.username!r} is there twice"
-                )
-            learners[learner.username.lower()] = learner
-        return SimulatedCourse(course_id, learners.values())
 
-    def _learner(self, content: object, place: str) -> Learner:
-        fields = self._object(content, place, None)
-        self._text(fields.get("username"), f"{place}.username")
-        if not isinstance(fields.get("email", ""), str):
-            raise self._error(f"{place}.email", "must be a text")
-        try:
-            check_fields(fields, LEARNER_FIELDS)
-        except LearnerFieldError as error:
-            raise CoursesFileError(f"{self._path}: {place}: {error}") from error
-        return Learner(**fields)
+def _read(content: Any, *known: str) -> dict[str, Any]:
+    fields = {name: value for name, value in content.items() if name != "comment"}
+    if unknown := sorted(set(fields).difference(known)):
+        raise LearnerFieldError(f"unknown: {', '.join(unknown)}")
+    return fields
 
-    def _object(self, content: object, place: str, known: set[str] | None) -> dict[str, Any]:
-        if not isinstance(content, dict):
-            raise self._error(place, "must be an object")
-        fields = {name: value for name, value in content.items() if name != _COMMENT}
-        if known is not None and (unknown := sorted(set(fields) - known)):
-            raise self._error(place, f"unknown: {', '.join(unknown)}")
-        return fields
 
-    def _list(self, content: object, place: str) -> list[Any]:
-        if not isinstance(content, list):
-            raise self._error(place, "must be a list")
-        return content
-
-    def _text(self, content: object, place: str) -> str:
-        if not isinstance(content, str) or not content:
-            raise self._error(place, "must be a text that is not empty")
-        return content
-
-    def _error(self, place: str, fact: str) -> CoursesFileError:
-        return CoursesFileError(f"{self._path}: {place}: {fact}.")
+def _read_learner(content: Any) -> Learner:
+    fields = _read(content, *content)
+    check_fields(fields, LEARNER_FIELDS)
+    return Learner(**fields)

@@ -46,13 +46,10 @@ class Cursor:
 class GradesApi:
     """Answers ``GET /api/grades/v1/courses/{course_id}/`` from the courses."""
 
-    def __init__(
-        self, courses: Courses, *, token: str, bare_list: bool, page_size_cap: int | None
-    ) -> None:
+    def __init__(self, courses: Courses, *, token: str, bare_list: bool) -> None:
         self._courses = courses
         self._token = token
         self._bare_list = bare_list
-        self._page_size_cap = page_size_cap
 
     def answer(self, request: ReceivedRequest, *, origin: str) -> Reply:
         """Return the right answer; a page's links lead to the origin."""
@@ -125,15 +122,11 @@ class GradesApi:
         cursor = Cursor.parse(text) if text else Cursor()
         if cursor is None:
             return None
-        size = self._page_size(request.query.get("page_size", ""))
+        asked = request.query.get("page_size", "")
+        size = (int(asked) if re.fullmatch(r"[0-9]{1,9}", asked) else 0) or DEFAULT_PAGE_SIZE
         if cursor.is_reverse:
             return course.page(size, before=cursor.position)
         return course.page(size, after=cursor.position)
-
-    def _page_size(self, asked: str) -> int:
-        size = int(asked) if re.fullmatch(r"[0-9]{1,9}", asked) else 0
-        size = size or DEFAULT_PAGE_SIZE
-        return size if self._page_size_cap is None else min(size, self._page_size_cap)
 
 
 def not_found(error_code: str, developer_message: str) -> Reply:

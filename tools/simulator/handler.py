@@ -32,7 +32,6 @@ class Site:
     faults: FaultBoard
     log: RequestLog
     stopping: threading.Event
-    delay_seconds: float
     write_access_log: Callable[[str], None] | None
 
 
@@ -69,8 +68,6 @@ class RequestHandler(BaseHTTPRequestHandler):
         # Taken before the record is written: a test that waits for the record may then lift the fault.
         active = site.faults.take(request.username, lambda: site.grades.page_number(request))
         site.log.add(request)
-        if site.delay_seconds:
-            site.stopping.wait(site.delay_seconds)
         if active is None:
             return self._send(self._right_reply(request))
         return f"{self._misbehave(active, request)} ({active.fault.word})"

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, Self
+from typing import Final, Self
 from urllib.parse import parse_qsl, unquote
 
 COURSES_PATH: Final = "/api/grades/v1/courses/"
@@ -46,18 +46,6 @@ class ReceivedRequest:
     def authorization(self) -> str | None:
         """The Authorization header as it came, or None."""
         return self.headers.get("authorization")
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the request as the control API shows it."""
-        return {
-            "method": self.method,
-            "target": self.target,
-            "path": self.path,
-            "course_id": self.course_id,
-            "query": dict(self.query),
-            "headers": dict(self.headers),
-            "received_at": self.received_at.isoformat(),
-        }
 
 
 def find_course_id(path: str) -> str | None:

@@ -21,12 +21,11 @@ _POLL_SECONDS: Final = 0.02
 class SimulatedOpenEdx:
     """Answers as Open edX does between ``start`` and ``stop``, or inside a ``with``.
 
-    The control API under ``/simulator/`` needs no token and shows the tokens that were received:
-    this is for a developer's machine only, and listens on the loopback interface by default.
+    The control API under ``/simulator/`` needs no token: this is for a developer's machine only,
+    and listens on the loopback interface by default.
 
     ``port`` 0 takes a free one, and keeps it when started again. ``token`` blank: none is needed.
-    ``bare_list``: a whole course in one list, as old releases answer. ``page_size_cap``: no page
-    is longer, whatever is asked. ``delay_ms``: before every answer, right or wrong.
+    ``bare_list``: a whole course in one list, as old releases answer.
     ``keep_requests``: how many of the latest requests are remembered; all are counted.
     """
 
@@ -38,8 +37,6 @@ class SimulatedOpenEdx:
         port: int = 0,
         token: str = "",
         bare_list: bool = False,
-        page_size_cap: int | None = None,
-        delay_ms: int = 0,
         keep_requests: int = 10_000,
         access_log: Callable[[str], None] | None = None,
     ) -> None:
@@ -50,14 +47,11 @@ class SimulatedOpenEdx:
         self._faults = FaultBoard()
         self._log = RequestLog(keep_requests)
         self._site = Site(
-            grades=GradesApi(
-                self.courses, token=token, bare_list=bare_list, page_size_cap=page_size_cap
-            ),
-            control=ControlApi(self.courses, self._faults, self._log),
+            grades=GradesApi(self.courses, token=token, bare_list=bare_list),
+            control=ControlApi(self._faults),
             faults=self._faults,
             log=self._log,
             stopping=threading.Event(),
-            delay_seconds=delay_ms / 1000,
             write_access_log=access_log,
         )
         self._server: OpenEdxHttpServer | None = None
