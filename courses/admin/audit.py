@@ -41,7 +41,9 @@ class MadeByFilter(admin.SimpleListFilter):
 class AuditAdmin(AuditColumns, ReadOnlyMixin, LearnerRunAdmin):
     """Every change of the rows of one kind, newest first."""
 
+    list_display = ["created_on", "email", "course_id", "changes", "made_by"]
     list_filter = [MadeByFilter]
+    autocomplete_fields = []
 
 
 class AuditInline(AuditColumns, ReadOnlyInline):

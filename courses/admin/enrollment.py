@@ -133,14 +133,6 @@ class CourseRunEnrollmentAuditAdmin(AuditAdmin):
 
     user_path = "enrollment__user"
     run_path = "enrollment__run"
-    autocomplete_fields = []
-    list_display = [
-        "created_on",
-        "email",
-        "course_id",
-        "changes",
-        "made_by",
-    ]
     list_select_related = ["enrollment__user", "enrollment__run", "acting_user"]
     readonly_fields = [
         "created_on",

@@ -116,14 +116,6 @@ class CourseRunGradeAuditAdmin(AuditAdmin):
 
     user_path = "course_run_grade__user"
     run_path = "course_run_grade__course_run"
-    autocomplete_fields = []
-    list_display = [
-        "created_on",
-        "email",
-        "course_id",
-        "changes",
-        "made_by",
-    ]
     list_select_related = [
         "course_run_grade__user",
         "course_run_grade__course_run",

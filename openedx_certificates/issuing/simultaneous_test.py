@@ -1,7 +1,8 @@
 """Passes that meet: whichever comes first, there is one row and no lost act."""
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 
 import pytest
 from django.conf import settings
@@ -33,6 +34,25 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def run(transactional_db: None) -> CourseRun:
     return CourseRunFactory.create(self_paced=True)
+
+
+@contextmanager
+def sweep_waiting_for(openedx: SimulatedOpenEdx) -> Iterator[None]:
+    """Do the block while a sweep waits for the grades, which it gets afterwards."""
+
+    def sweep() -> None:
+        try:
+            generate_course_run_certificates()
+        finally:
+            connection.close()
+
+    openedx.set_fault("hang")
+    with ThreadPoolExecutor(1) as executor:
+        sweeping = executor.submit(sweep)
+        openedx.wait_for_requests(1)
+        yield
+        openedx.clear_fault()
+        sweeping.result()
 
 
 def test_16_identical_passes_create_one_grade_and_one_certificate(
@@ -82,16 +102,11 @@ def test_an_administrators_zero_is_not_undone_by_a_sweep_that_started_before(
     run: CourseRun, enrolled: Enrolls, openedx: SimulatedOpenEdx
 ):
     dana = enrolled(run)
-    openedx.set_fault("hang")
 
-    with ThreadPoolExecutor(1) as executor:
-        sweep = executor.submit(swept)
-        openedx.wait_for_requests(1)
+    with sweep_waiting_for(openedx):
         process_course_run_grade_certificate(
             override_user_grade(dana, 0.0, None, run.courseware_id)
         )
-        openedx.clear_fault()
-        sweep.result()
 
     assert not CourseRunCertificate.all_objects.exists()
     assert CourseRunGrade.objects.get().set_by_admin
@@ -101,15 +116,10 @@ def test_a_revocation_while_open_edx_is_asked_holds(
     run: CourseRun, enrolled: Enrolls, openedx: SimulatedOpenEdx
 ):
     dana = enrolled(run)
-    openedx.set_fault("hang")
 
-    with ThreadPoolExecutor(1) as executor:
-        sweep = executor.submit(swept)
-        openedx.wait_for_requests(1)
+    with sweep_waiting_for(openedx):
         CourseRunCertificateFactory.create(user=dana, course_run=run)
         manage_course_run_certificate_access(dana, run.courseware_id, revoke_state=True)
-        openedx.clear_fault()
-        sweep.result()
 
     assert CourseRunCertificate.all_objects.get().is_revoked
 
@@ -118,14 +128,9 @@ def test_an_enrollment_that_ends_while_open_edx_is_asked_earns_nothing(
     run: CourseRun, enrolled: Enrolls, openedx: SimulatedOpenEdx
 ):
     dana = enrolled(run)
-    openedx.set_fault("hang")
 
-    with ThreadPoolExecutor(1) as executor:
-        sweep = executor.submit(swept)
-        openedx.wait_for_requests(1)
+    with sweep_waiting_for(openedx):
         CourseRunEnrollment.objects.filter(user=dana).update(active=False)
-        openedx.clear_fault()
-        sweep.result()
 
     assert not CourseRunCertificate.all_objects.exists()
 
@@ -134,22 +139,10 @@ def test_no_connection_and_no_transaction_is_held_while_open_edx_is_asked(
     run: CourseRun, enrolled: Enrolls, openedx: SimulatedOpenEdx
 ):
     enrolled(run, **FAILED)
-    openedx.set_fault("hang")
 
-    with ThreadPoolExecutor(1) as executor:
-        sweep = executor.submit(swept)
-        openedx.wait_for_requests(1)
+    with sweep_waiting_for(openedx):
         connection.ensure_connection()
         with ExitStack() as others, patience_of(5, bounds_statements=False):
             # With this test's own those are all that the pool has.
             for _ in range(settings.DATABASE_POOL_SIZE - 1):
                 others.callback(connection.pool.putconn, connection.pool.getconn())
-        openedx.clear_fault()
-        sweep.result()
-
-
-def swept() -> None:
-    try:
-        generate_course_run_certificates()
-    finally:
-        connection.close()
