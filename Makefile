@@ -45,11 +45,11 @@ quick: setup ## Run what is tested in a moment, without processes, browsers and 
 	$(BIN)/python -m pytest -m "not slow" --reuse-db --numprocesses auto --quiet
 
 test: setup browser pgbouncer lint ## Run every check and every test; without a browser where NO_BROWSER=1
-	$(BIN)/python -m pytest -W error --strict-markers --strict-config --numprocesses 4 --cov --cov-report=term
+	$(BIN)/python -m pytest -W error --strict-markers --strict-config --numprocesses 4
 
-test-mitxonline: .venv-mitxonline/.complete ## Run the tests of the app and its host under MITx Online's versions
+test-mitxonline: .venv-mitxonline/.complete ## Run the app's and its host's tests under MITx Online's versions, with their coverage
 	@# urllib3-future leaves it to Python to close the connections of a pool that is thrown away.
-	NO_BROWSER=1 .venv-mitxonline/bin/python -m pytest -W error -W ignore:unclosed:ResourceWarning --strict-markers --strict-config --numprocesses 4 \
+	NO_BROWSER=1 .venv-mitxonline/bin/python -m pytest -W error -W ignore:unclosed:ResourceWarning --strict-markers --strict-config --cov --numprocesses 4 \
 	  openedx_certificates cms courses openedx users
 
 browser: setup ## Fetch a Chromium for the tests, where the machine has none

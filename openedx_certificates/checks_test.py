@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from django.core.checks import run_checks
 from django.core.management import call_command
-from django.db import connection
 from django.utils import timezone
 from oauth2_provider.models import AccessToken
 
 from courses.factories import CourseRunGradeFactory
 from openedx_certificates import checks
+from openedx_certificates.testing.tables import alter
 from users.factories import UserFactory
 from users.models import User
 
@@ -121,8 +121,7 @@ class TestHostTables:
 
     def test_the_statement_that_is_named_mends_it(self):
         (found,) = run_checks(tags=[checks.TAG], databases=["default"])
-        with connection.cursor() as cursor:
-            cursor.execute(found.hint)
+        alter(found.hint)
 
         assert complaints(["default"]) == {}
 
@@ -147,20 +146,18 @@ class TestHostTables:
         ids=["one row per user and run", "one user per address", "certificates of a day"],
     )
     def test_an_index_that_is_missing_is_asked_for_by_its_statement(self, drop: str, wanted: str):
-        with connection.cursor() as cursor:
-            cursor.execute(drop)
+        alter(drop)
 
         found = run_checks(tags=[checks.TAG], databases=["default"])
 
         assert wanted in [each.hint for each in found]
 
     def test_the_order_of_the_columns_is_the_hosts_affair(self):
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "ALTER TABLE courses_courserungrade "
-                "DROP CONSTRAINT courses_courserungrade_user_run_unique, "
-                "ADD UNIQUE (course_run_id, user_id)"
-            )
+        alter(
+            "ALTER TABLE courses_courserungrade "
+            "DROP CONSTRAINT courses_courserungrade_user_run_unique, "
+            "ADD UNIQUE (course_run_id, user_id)"
+        )
 
         found = run_checks(tags=[checks.TAG], databases=["default"])
 
@@ -220,8 +217,7 @@ class TestLastToken:
             assert complaints([]) == {}
 
     def test_before_the_first_migration_nothing_is_said(self):
-        with connection.cursor() as cursor:
-            cursor.execute("DROP TABLE oauth2_provider_accesstoken CASCADE")
+        alter("DROP TABLE oauth2_provider_accesstoken CASCADE")
 
         assert complaints(["default"]) == {}
 

@@ -11,6 +11,7 @@ from django.db import connection
 
 from courses.models import CourseRun
 from openedx_certificates.models import CertificateRequest
+from openedx_certificates.testing.tables import alter
 from site_tests.fixtures import is_all_settled
 from site_tests.processes import Programs, WebServer
 from tools.postgres.tcp_proxy import TcpProxy, drop_all_packets, proxy_before
@@ -261,18 +262,16 @@ class TestADiskThatIsFull:
     def test_the_site_is_ready_again_when_there_is_room(
         self, site: WebServer, dana: User, run: CourseRun
     ):
-        with connection.cursor() as cursor:
-            # Stands in for the disk: the server says the same when it can't extend a file.
-            cursor.execute(
-                "CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-                "RAISE EXCEPTION 'could not extend file' USING ERRCODE = 'disk_full'; END $$;"
-                "CREATE TRIGGER no_room BEFORE INSERT ON openedx_certificates_certificaterequest "
-                "EXECUTE FUNCTION no_room()"
-            )
+        # Stands in for the disk: the server says the same when it can't extend a file.
+        alter(
+            "CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+            "RAISE EXCEPTION 'could not extend file' USING ERRCODE = 'disk_full'; END $$;"
+            "CREATE TRIGGER no_room BEFORE INSERT ON openedx_certificates_certificaterequest "
+            "EXECUTE FUNCTION no_room()"
+        )
         while_it_was_full = send(site, dana, run)[0], is_ready(site)
 
-        with connection.cursor() as cursor:
-            cursor.execute("DROP FUNCTION no_room CASCADE")
+        alter("DROP FUNCTION no_room CASCADE")
 
         assert while_it_was_full == (503, False)
         assert send(site, dana, run) == CREATED

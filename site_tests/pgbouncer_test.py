@@ -58,7 +58,7 @@ def test_a_webhook_behind_a_lock_is_answered_behind_pgbouncer(
     web = programs.start_web_server(DATABASE_URL=pgbouncer.url, **BEHIND)
 
     with ThreadPoolExecutor(1) as executor, transaction.atomic():
-        execute("LOCK TABLE openedx_certificates_certificaterequest")
+        execute("SET LOCAL lock_timeout = 0", "LOCK TABLE openedx_certificates_certificaterequest")
         reply = executor.submit(
             web.post, {"email": dana.email, "course_id": run.courseware_id}
         ).result()

@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 
 from courses.models import CourseRun
@@ -11,6 +10,7 @@ from openedx_certificates.api import count_requests, process_requests
 from openedx_certificates.models import CertificateRequest
 from openedx_certificates.testing.factories import CertificateRequestFactory
 from openedx_certificates.testing.scenes import FAILED, Clock, Enrolls, request_of
+from openedx_certificates.testing.tables import refuse_grades_of
 from tools.simulator import Fault, SimulatedOpenEdx
 from users.models import User
 
@@ -111,11 +111,7 @@ class TestWhatDoesNotStopIt:
     def test_a_learner_whom_the_database_does_not_take(
         self, learners: list[User], run: CourseRun, caplog: pytest.LogCaptureFixture
     ):
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "ALTER TABLE courses_courserungrade"
-                f" ADD CONSTRAINT only_for_this_test CHECK (user_id <> {learners[0].pk})"
-            )
+        refuse_grades_of(learners[0])
 
         summary = process_requests()
 
@@ -132,11 +128,7 @@ class TestWhatDoesNotStopIt:
         learners = [enrolled(run) for _ in range(12)]
         for learner in learners:
             CertificateRequestFactory.create(user=learner, course_run=run)
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "ALTER TABLE courses_courserungrade"
-                f" ADD CONSTRAINT only_for_this_test CHECK (user_id <> {learners[5].pk})"
-            )
+        refuse_grades_of(learners[5])
 
         process_requests()
 

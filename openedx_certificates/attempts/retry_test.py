@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 
 from courses.models import CourseRun, CourseRunCertificate
@@ -11,6 +10,7 @@ from openedx_certificates.api import process_requests, request_certificate
 from openedx_certificates.held.backoff import LONGEST_DELAY
 from openedx_certificates.models import CertificateRequest
 from openedx_certificates.testing.scenes import Clock, Enrolls, request_of
+from openedx_certificates.testing.tables import alter
 from tools.simulator import SimulatedOpenEdx
 
 pytestmark = pytest.mark.django_db
@@ -101,15 +101,11 @@ class TestEachFault:
         self, run: CourseRun, enrolled: Enrolls, openedx: SimulatedOpenEdx, clock: Clock
     ):
         dana = enrolled(run)
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "ALTER TABLE courses_courseruncertificate ADD CONSTRAINT none CHECK (false)"
-            )
+        alter("ALTER TABLE courses_courseruncertificate ADD CONSTRAINT none CHECK (false)")
 
         assert request_certificate(dana, run) is None
 
-        with connection.cursor() as cursor:
-            cursor.execute("ALTER TABLE courses_courseruncertificate DROP CONSTRAINT none")
+        alter("ALTER TABLE courses_courseruncertificate DROP CONSTRAINT none")
         request = request_of(dana, run)
         is_deferred_and_settled_when_open_edx_is_back(request, "database", openedx, clock)
 

@@ -12,6 +12,7 @@ from courses.factories import (
 )
 from courses.models import CourseRun, CourseRunCertificate, CourseRunGrade
 from openedx_certificates.testing.scenes import Enrolls, has_certificate
+from openedx_certificates.testing.tables import alter, refuse_grades_of
 from openedx_certificates.wire.exceptions import (
     NoEdxUsername,
     OpenEdxError,
@@ -102,11 +103,7 @@ class TestFailures:
         self, run: CourseRun, enrolled: Enrolls, caplog: pytest.LogCaptureFixture
     ):
         before, odd, after = enrolled(run), enrolled(run), enrolled(run)
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "ALTER TABLE courses_courserungrade"
-                f" ADD CONSTRAINT only_for_this_test CHECK (user_id <> {odd.pk})"
-            )
+        refuse_grades_of(odd)
 
         summary = generate_course_run_certificates()
 
@@ -120,20 +117,19 @@ class TestFailures:
         self, run: CourseRun, enrolled: Enrolls, caplog: pytest.LogCaptureFixture
     ):
         before, odd, after = enrolled(run), enrolled(run), enrolled(run)
-        with connection.cursor() as cursor:
-            cursor.execute(
-                f"""
-                CREATE FUNCTION only_for_this_test() RETURNS trigger LANGUAGE plpgsql AS
-                $$ BEGIN
-                  IF NEW.user_id = {odd.pk} THEN
-                    RAISE 'deadlock over learner secret' USING ERRCODE = '40P01';
-                  END IF;
-                  RETURN NEW;
-                END $$;
-                CREATE TRIGGER only_for_this_test BEFORE INSERT ON courses_courserungrade
-                FOR EACH ROW EXECUTE FUNCTION only_for_this_test()
-                """
-            )
+        alter(
+            f"""
+            CREATE FUNCTION only_for_this_test() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN
+              IF NEW.user_id = {odd.pk} THEN
+                RAISE 'deadlock over learner secret' USING ERRCODE = '40P01';
+              END IF;
+              RETURN NEW;
+            END $$;
+            CREATE TRIGGER only_for_this_test BEFORE INSERT ON courses_courserungrade
+            FOR EACH ROW EXECUTE FUNCTION only_for_this_test()
+            """
+        )
 
         summary = generate_course_run_certificates()
 

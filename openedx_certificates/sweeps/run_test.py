@@ -14,6 +14,7 @@ from courses.models import CourseRun
 from openedx_certificates.api import GenerationSummary
 from openedx_certificates.models import CourseRunSweep
 from openedx_certificates.testing.scenes import FAILED, Clock, Enrolls, has_certificate
+from openedx_certificates.testing.tables import refuse_grades_of
 from tools.simulator import Fault, SimulatedOpenEdx
 
 pytestmark = pytest.mark.django_db
@@ -114,11 +115,7 @@ def test_a_lack_of_ours_breaks_the_run_off_says_so_and_stops_no_other(
 
 def test_learners_whom_the_database_did_not_take_are_counted(run: CourseRun, enrolled: Enrolls):
     odd, _ = enrolled(run), enrolled(run)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "ALTER TABLE courses_courserungrade"
-            f" ADD CONSTRAINT only_for_this_test CHECK (user_id <> {odd.pk})"
-        )
+    refuse_grades_of(odd)
 
     generate_course_run_certificates()
 
