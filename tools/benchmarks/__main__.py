@@ -45,7 +45,7 @@ class Bench:
         """Measure, and yield the lines of the document."""
         only = self._chosen.only
         postgres = str(self._stage.ask("postgres", "SHOW server_version"))
-        command = shlex.join(["python", "-m", "benchmarks", *self._chosen.given])
+        command = shlex.join(["python", "-m", "tools.benchmarks", *self._chosen.given])
         yield from describe_surroundings(command, postgres)
         tables: list[str] = []
         if only != "webhook":

@@ -117,7 +117,7 @@ class Stage:
         """
         module, _, function = call.rpartition("(")[0].rpartition(".")
         shell = ("shell", "--no-imports", "--command")
-        code = f"import benchmarks.{module} as m; m.{call.removeprefix(f'{module}.')}"
+        code = f"import tools.benchmarks.{module} as m; m.{call.removeprefix(f'{module}.')}"
         output = self._children.run(
             f"{module}.{function}",
             (*MANAGE, *shell, code),
