@@ -8,7 +8,6 @@ import uuid
 from datetime import date
 from typing import Any, Self
 
-from django.apps import apps
 from django.conf import settings
 from django.db import models, transaction
 from django.db.models.functions import Now
@@ -307,12 +306,8 @@ class CourseRunCertificate(TimestampedModel):
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Save, and keep the revision of the course's certificate page when it is issued."""
         if self.certificate_page_revision is None:
-            page = apps.get_model("cms", "CertificatePage")
-            self.certificate_page_revision = (
-                page.objects.filter(course__courseruns=self.course_run_id)
-                .values_list("revision", flat=True)
-                .first()
-            )
+            page = getattr(self.course_run.course, "certificate_page", None)
+            self.certificate_page_revision = page and page.revision
         super().save(*args, **kwargs)
 
     @property

@@ -1,9 +1,7 @@
-"""What hangs on a certificate: whatever saves one, the sales system is told of it after the commit."""
+"""What hangs on a certificate: whatever saves one, the sales system is told of it."""
 
-from functools import partial
 from typing import Any
 
-from django.db import transaction
 from django.db.models.signals import post_save
 from django.dispatch import receiver
 
@@ -14,6 +12,4 @@ from courses.models import CertificateSync, CourseRunCertificate
 def sync_certificate(instance: CourseRunCertificate, *, created: bool, **_others: Any) -> None:
     """Have the new certificate told of."""
     if created:
-        transaction.on_commit(
-            partial(CertificateSync.objects.get_or_create, certificate_uuid=instance.uuid)
-        )
+        CertificateSync.objects.create(certificate_uuid=instance.uuid)

@@ -6,7 +6,8 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
+from django.db.models.signals import post_save
 from django.utils import timezone
 
 from cms.models import CertificatePage
@@ -104,6 +105,44 @@ class TestANewCertificate:
         assert [line["cause"] for line in lines] == ["LookupError while it was saved"] * 2
         assert all("raise_for_the_unlucky" in line["stack"] for line in lines)
         assert "is gone" not in caplog.text
+
+    def test_what_the_host_does_after_the_commit_may_fail_and_stops_nothing_else(
+        self,
+        run: CourseRun,
+        enrolled: Enrolls,
+        caplog: pytest.LogCaptureFixture,
+        django_capture_on_commit_callbacks: Any,
+    ):
+        unlucky, other = enrolled(run), enrolled(run)
+        done: list[int] = []
+        told: list[int] = []
+
+        def send_a_task(instance: CourseRunCertificate, **_signal: Any) -> None:
+            def send() -> None:
+                if instance.user_id == unlucky.pk:
+                    raise ConnectionError("no broker for the secret learner")
+                done.append(instance.user_id)
+
+            transaction.on_commit(send)
+
+        def receive(certificate: Any, **_signal: Any) -> None:
+            told.append(certificate.user_id)
+
+        post_save.connect(send_a_task, sender=CourseRunCertificate)
+        certificate_created.connect(receive)
+        try:
+            with django_capture_on_commit_callbacks(execute=True):
+                summary = generate_course_run_certificates(course_run=run)
+        finally:
+            certificate_created.disconnect(receive)
+            post_save.disconnect(send_a_task, sender=CourseRunCertificate)
+
+        assert (summary.certificates["created"], summary.failures) == (2, 0)
+        assert done == [other.pk]
+        assert told == [unlucky.pk, other.pk]
+        (line,) = [vars(each) for each in caplog.records if each.levelno == logging.ERROR]
+        assert (line["error"], line["function"].split(".")[-1]) == ("ConnectionError", "send")
+        assert "secret" not in str(line)
 
 
 class TestSignals:

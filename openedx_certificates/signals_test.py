@@ -166,6 +166,8 @@ def test_a_receiver_that_fails_undoes_nothing_and_its_words_are_not_logged(
     assert {certificate.user for certificate in told} == {dana, other}
     lines = [record for record in caplog.records if record.levelname == "ERROR"]
     assert [
-        vars(line)["error"] for line in lines if line.name == "openedx_certificates.issuing.writing"
+        vars(line)["error"]
+        for line in lines
+        if line.name == "openedx_certificates.issuing.after_commit"
     ] == ["RuntimeError"] * 2
     assert dana.email not in capfd.readouterr().err

@@ -1,6 +1,5 @@
 """Carrying out what the rules say: for a page of learners or for one, in the same few statements."""
 
-import traceback
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,11 +8,11 @@ from functools import partial
 from django.db import Error as DatabaseFailure
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
-from django.dispatch import Signal
 
 from openedx_certificates import host
 from openedx_certificates.clock import database_now
 from openedx_certificates.held.payments import find_late_payments
+from openedx_certificates.issuing.after_commit import announce, keep_apart
 from openedx_certificates.issuing.bulk import insert_grades, update_grades
 from openedx_certificates.issuing.errors import CertificateNotSaved
 from openedx_certificates.issuing.standings import LockedStanding, lock_standings, look_at_standings
@@ -26,8 +25,6 @@ from openedx_certificates.rules import (
     Verdict,
     ZeroNoteChange,
 )
-from openedx_certificates.signals import certificate_created, certificate_deleted
-from openedx_certificates.waiting.holding import hold_nothing
 
 log = get_logger(__name__)
 
@@ -96,7 +93,8 @@ def carry_out(
                     user: Result(judge(user, standing), standing.grade, standing.certificate)
                     for user, standing in standings.items()
                 }
-                written = _write(course_run, judged, standings)
+                with keep_apart():
+                    written = _write(course_run, judged, standings)
         except IntegrityError:
             # Another process has created one of the certificates since we looked. If the values
             # themselves are refused, the same error comes again.
@@ -109,7 +107,7 @@ def carry_out(
         # Now, or at the end of the caller's transaction.
         transaction.on_commit(partial(find_late_payments, course_run.pk, verdicts))
         # The last: it can raise.
-        transaction.on_commit(partial(_announce_all, judged, written, alive))
+        transaction.on_commit(partial(announce, *_list_changes(judged, written), alive))
         done |= written
         pending = [user for user in pending if user not in written]
     return done
@@ -240,48 +238,22 @@ def _create_certificates(
     return created
 
 
-def _announce_all(
-    judged: Mapping[int, Result],
-    written: Mapping[int, Result],
-    alive: Callable[[], object],
-) -> None:
-    """Tell of each certificate, also if the caller is found to have lost its lease in between."""
-    lost: Exception | None = None
-    for user, result in written.items():
-        outcome = result.verdict.certificate
-        if outcome is CertificateOutcome.CREATED and result.certificate is not None:
-            _announce(certificate_created, "certificate_created", result.certificate)
-        elif outcome is CertificateOutcome.DELETED:
-            _announce(certificate_deleted, "certificate_deleted", judged[user].certificate)
-        else:
-            continue
-        try:
-            alive()
-        except Exception as error:  # noqa: BLE001 - they are committed, and are told of once
-            lost = lost or error
-    if lost is not None:
-        raise lost
-
-
-def _announce(signal: Signal, name: str, certificate: host.Certificate) -> None:
-    """Send the signal; a receiver that raises is logged and does not stop the others."""
-    if not signal.has_listeners(type(certificate)):
-        return
-    with hold_nothing():
-        replies = signal.send_robust(sender=type(certificate), certificate=certificate)
-    for receiver, reply in replies:
-        if isinstance(reply, Exception):
-            log.error(
-                "a receiver of a signal failed",
-                extra={
-                    "signal": name,
-                    "receiver": getattr(receiver, "__qualname__", type(receiver).__name__),
-                    "certificate": str(certificate.uuid),
-                    # Without the error's own text, which could hold the learner's values.
-                    "error": type(reply).__name__,
-                    "stack": "".join(traceback.format_tb(reply.__traceback__)),
-                },
-            )
+def _list_changes(
+    judged: Mapping[int, Result], written: Mapping[int, Result]
+) -> tuple[list[host.Certificate], list[host.Certificate]]:
+    """Return the certificates that were created, and those that were deleted."""
+    created, deleted = (
+        [
+            rows[user].certificate
+            for user, result in written.items()
+            if result.verdict.certificate is outcome
+        ]
+        for outcome, rows in (
+            (CertificateOutcome.CREATED, written),
+            (CertificateOutcome.DELETED, judged),
+        )
+    )
+    return created, deleted
 
 
 def _log(course_run: host.CourseRun, verdicts: Mapping[int, Verdict]) -> None:
