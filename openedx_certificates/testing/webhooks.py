@@ -152,6 +152,12 @@ def held() -> CertificateRequest:
     return request
 
 
+def is_of_the_hosts_save(sql: str) -> bool:
+    """Whether the statement is one that the host's `save()` or `post_save` adds to a certificate's."""
+    tables = ('"cms_certificatepage"', '"courses_course"', '"courses_certificatesync"')
+    return any(f"{verb} {table}" in sql for table in tables for verb in ("FROM", "INTO"))
+
+
 def _json_of(response: Any, status: int) -> dict[str, str]:
     assert response.status_code == status, response.content
     assert response["Content-Type"] == "application/json"
