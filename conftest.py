@@ -1,18 +1,14 @@
-"""Fixtures for every test: the callers, and the Open edX that is asked."""
+"""Fixtures for every test, beside those of the app's plugin: the callers, and a browser."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import pytest
-from django.core.cache import cache
-from django.db import OperationalError, connection
-from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 from rest_framework.test import APIClient
 
 from tools.browser import Browser, Page
 from tools.browser.finding import is_unwanted
-from tools.simulator import SimulatedOpenEdx
 from users.factories import UserFactory
 from users.models import User
 
@@ -38,12 +34,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         fixtures = set(getattr(item, "fixturenames", ()))
         if item.nodeid.startswith(SLOW_PATHS) or fixtures & SLOW_FIXTURES:
             item.add_marker(pytest.mark.slow)
-
-
-@pytest.fixture(autouse=True)
-def nobody_has_failed_yet() -> None:
-    """Forget the wrong tokens and passwords that the tests before have sent."""
-    cache.clear()
 
 
 @pytest.fixture
@@ -78,26 +68,6 @@ def admin_drf_client(admin_user: User) -> APIClient:
     client = APIClient()
     client.force_authenticate(user=admin_user)
     return client
-
-
-@pytest.fixture
-def openedx(settings: Settings) -> Iterator[SimulatedOpenEdx]:
-    """An Open edX over real HTTP, empty, which the settings point to; failed pages come at once."""
-    with SimulatedOpenEdx(token=settings.OPENEDX_SERVICE_WORKER_API_TOKEN) as simulated:
-        settings.OPENEDX_API_BASE_URL = simulated.url
-        settings.OPENEDX_CERTIFICATES_PAGE_RETRY_DELAY = 0.0
-        yield simulated
-
-
-@pytest.fixture
-def broken_database() -> Iterator[None]:
-    """Every statement fails from here on, the way it does when the server goes away."""
-
-    def fail(*_arguments: Any) -> Any:
-        raise OperationalError("the connection was lost, value=secret")
-
-    with connection.execute_wrapper(fail):
-        yield
 
 
 @pytest.fixture(scope="session")

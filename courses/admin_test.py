@@ -13,7 +13,6 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from courses.factories import (
-    CertificateSyncFactory,
     CourseFactory,
     CourseRunCertificateFactory,
     CourseRunEnrollmentAuditFactory,
@@ -64,7 +63,6 @@ FACTORIES = {
     "openedx_certificates_courserunsweep": CourseRunSweepFactory,
     "openedx_certificates_openedxpause": OpenEdxPauseFactory,
     "openedx_certificates_zeronote": ZeroNoteFactory,
-    "courses_certificatesync": CertificateSyncFactory,
     **{name: factory for name, (factory, *_) in OF_A_LEARNER_IN_A_RUN.items()},
 }
 READ_ONLY = [
@@ -76,7 +74,6 @@ READ_ONLY = [
     "openedx_certificates_openedxpause",
     "openedx_certificates_courserunsweep",
     "openedx_certificates_zeronote",
-    "courses_certificatesync",
 ]
 # Their list never grows.
 OF_ONE_ROW = {"openedx_certificates_openedxpause"}

@@ -7,7 +7,6 @@ from django.utils import timezone
 from factory.django import DjangoModelFactory
 
 from courses.models import (
-    CertificateSync,
     Course,
     CourseRun,
     CourseRunCertificate,
@@ -108,12 +107,3 @@ class CourseRunCertificateFactory(DjangoModelFactory):
 
     class Meta:
         model = CourseRunCertificate
-
-
-class CertificateSyncFactory(DjangoModelFactory):
-    """A certificate that the sales system must be told of."""
-
-    certificate_uuid = factory.Faker("uuid4", cast_to=None)
-
-    class Meta:
-        model = CertificateSync

@@ -314,12 +314,3 @@ class CourseRunCertificate(TimestampedModel):
     def link(self) -> str:
         """The address of the certificate's page, without scheme and host."""
         return f"/certificate/{self.uuid}/"
-
-
-class CertificateSync(TimestampedModel):
-    """A certificate that the sales system must be told of; a task sends what stands here."""
-
-    certificate_uuid = models.UUIDField(unique=True)
-
-    def __str__(self) -> str:
-        return f"sync of certificate {self.certificate_uuid}"

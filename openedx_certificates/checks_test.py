@@ -10,10 +10,9 @@ from django.core.management import call_command
 from django.utils import timezone
 from oauth2_provider.models import AccessToken
 
-from courses.factories import CourseRunGradeFactory
 from openedx_certificates import checks
+from openedx_certificates.testing.factories import CourseRunGradeFactory, UserFactory
 from openedx_certificates.testing.tables import alter
-from users.factories import UserFactory
 from users.models import User
 
 DAY = timedelta(days=1)

@@ -9,12 +9,12 @@ import time_machine
 from django.test import Client
 from django.utils import timezone
 
-from courses.api import generate_course_run_certificates
 from courses.models import CourseRun, CourseRunCertificate
 from courses.tasks import generate_course_certificates
 from openedx_certificates.api import (
     CertificateOutcome,
     RunIsSwept,
+    generate_course_run_certificates,
     process_requests,
     prune_requests,
     reopen,

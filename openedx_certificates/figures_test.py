@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.utils import timezone
 
-from courses.factories import CourseRunFactory
 from openedx_certificates.figures import (
     OUTCOMES,
     OVERDUE_AFTER,
@@ -20,7 +19,11 @@ from openedx_certificates.figures import (
     read_sweep_figures,
 )
 from openedx_certificates.models import CertificateRequest
-from openedx_certificates.testing.factories import CertificateRequestFactory, CourseRunSweepFactory
+from openedx_certificates.testing.factories import (
+    CertificateRequestFactory,
+    CourseRunFactory,
+    CourseRunSweepFactory,
+)
 from openedx_certificates.testing.scenes import Clock
 
 pytestmark = pytest.mark.django_db

@@ -11,22 +11,20 @@ from django.db.models.signals import post_save
 from django.utils import timezone
 
 from cms.models import CertificatePage
-from courses.api import (
-    generate_course_run_certificates,
-    get_certificate_grade_eligible_runs,
-    override_user_grade,
-    process_course_run_grade_certificate,
-)
-from courses.factories import CourseRunFactory, CourseRunGradeFactory
+from courses.api import get_certificate_grade_eligible_runs
 from courses.models import (
-    CertificateSync,
     CourseRun,
     CourseRunCertificate,
     CourseRunGrade,
     CourseRunGradeAudit,
 )
 from openedx_certificates import host
-from openedx_certificates.api import request_certificate
+from openedx_certificates.api import (
+    generate_course_run_certificates,
+    override_user_grade,
+    process_course_run_grade_certificate,
+    request_certificate,
+)
 from openedx_certificates.held.replays import prune_requests
 from openedx_certificates.models import (
     CertificateRequest,
@@ -38,7 +36,10 @@ from openedx_certificates.signals import certificate_created, certificate_delete
 from openedx_certificates.testing.factories import (
     CertificateRequestFactory,
     CourseRunCertificateDeletionFactory,
+    CourseRunFactory,
+    CourseRunGradeFactory,
     CourseRunSweepFactory,
+    UserFactory,
     ZeroNoteFactory,
 )
 from openedx_certificates.testing.scenes import (
@@ -48,7 +49,6 @@ from openedx_certificates.testing.scenes import (
     has_certificate,
     request_of,
 )
-from users.factories import UserFactory
 from users.models import User
 
 pytestmark = pytest.mark.django_db
@@ -63,8 +63,10 @@ class TestANewCertificate:
         is_for_one: bool,
         run: CourseRun,
         enrolled: Enrolls,
+        caplog: pytest.LogCaptureFixture,
         django_capture_on_commit_callbacks: Any,
     ):
+        caplog.set_level("DEBUG", logger="courses.receivers")
         CertificatePage.objects.create(course=run.course, revision=7)
         dana = enrolled(run)
 
@@ -73,7 +75,7 @@ class TestANewCertificate:
 
         certificate = CourseRunCertificate.objects.get()
         assert certificate.certificate_page_revision == 7
-        assert CertificateSync.objects.get().certificate_uuid == certificate.uuid
+        assert f"sales told of certificate {certificate.uuid}" in caplog.messages
 
     def test_a_save_of_the_hosts_that_raises_costs_its_learner_alone(
         self,

@@ -9,12 +9,11 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from oauth2_provider.models import AccessToken
 
-from courses.factories import CourseRunFactory
 from courses.models import CourseRun
 from openedx_certificates.metrics import Figures, describe
 from openedx_certificates.models import CertificateRequest, CourseRunSweep, OpenEdxPause
+from openedx_certificates.testing.factories import CourseRunFactory, UserFactory
 from openedx_certificates.testing.scenes import Clock
-from users.factories import UserFactory
 from users.models import User
 
 pytestmark = pytest.mark.django_db

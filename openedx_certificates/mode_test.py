@@ -10,16 +10,16 @@ from django.test import RequestFactory
 from django.views.decorators.csrf import csrf_exempt
 
 from courses.api import create_local_enrollment
-from courses.factories import (
-    CourseRunCertificateFactory,
-    CourseRunEnrollmentFactory,
-    CourseRunGradeFactory,
-)
 from courses.models import CourseRun, CourseRunCertificate
 from courses.tasks import generate_course_certificates
 from openedx_certificates.api import Mode, get_mode
 from openedx_certificates.models import CertificateRequest
 from openedx_certificates.tasks import process_certificate_requests
+from openedx_certificates.testing.factories import (
+    CourseRunCertificateFactory,
+    CourseRunEnrollmentFactory,
+    CourseRunGradeFactory,
+)
 from openedx_certificates.testing.scenes import Enrolls, has_certificate, request_of
 from openedx_certificates.webhooks import answered_by_the_app
 from tools.simulator import SimulatedOpenEdx

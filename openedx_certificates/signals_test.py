@@ -6,20 +6,24 @@ import pytest
 from django.core.management import call_command
 from django.db import connection, transaction
 
-from courses.api import generate_course_run_certificates, process_course_run_grade_certificate
-from courses.factories import (
+from courses.models import CourseRun, CourseRunCertificate
+from openedx_certificates.api import (
+    generate_course_run_certificates,
+    process_course_run_grade_certificate,
+    process_requests,
+    request_certificate,
+)
+from openedx_certificates.signals import certificate_created
+from openedx_certificates.testing.factories import (
+    CertificateRequestFactory,
     CourseRunCertificateFactory,
     CourseRunEnrollmentFactory,
     CourseRunFactory,
     CourseRunGradeFactory,
+    UserFactory,
 )
-from courses.models import CourseRun, CourseRunCertificate
-from openedx_certificates.api import process_requests, request_certificate
-from openedx_certificates.signals import certificate_created
-from openedx_certificates.testing.factories import CertificateRequestFactory
 from openedx_certificates.testing.scenes import PASSED, ZERO, Enrolls, at_once
 from tools.simulator import SimulatedOpenEdx
-from users.factories import UserFactory
 from users.models import User
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -8,11 +8,10 @@ import pytest
 from celery import current_app
 from django.utils import timezone
 
-from courses.factories import CourseRunFactory
 from courses.models import CourseRun, CourseRunCertificate
 from courses.tasks import generate_course_certificates
 from openedx_certificates.tasks import sweep_course_run
-from openedx_certificates.testing.factories import CourseRunSweepFactory
+from openedx_certificates.testing.factories import CourseRunFactory, CourseRunSweepFactory
 from openedx_certificates.testing.scenes import Enrolls
 from tools.simulator import SimulatedOpenEdx
 

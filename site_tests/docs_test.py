@@ -5,6 +5,7 @@ import json
 import logging
 import re
 from collections.abc import Iterator
+from importlib import import_module
 
 import pytest
 from django.apps import apps
@@ -132,6 +133,20 @@ def test_each_command_that_a_document_shows_has_these_options(page: str):
         options = {word for word in words if word.startswith("--")}
 
         assert options <= set(parser._option_string_actions), line
+
+
+def test_what_the_monolith_imports_of_the_app_is_there():
+    imports = re.findall(
+        r"^ +from (openedx_certificates[\w.]*) import (.+)$",
+        read("docs/mitxonline.md"),
+        re.MULTILINE,
+    )
+    names = {(module, name) for module, names in imports for name in names.split(", ")}
+
+    assert len(names) >= 5
+    assert {
+        (module, name) for module, name in names if not hasattr(import_module(module), name)
+    } == set()
 
 
 APPS = ["courses", "main", "openedx", "openedx_certificates", "users"]

@@ -9,12 +9,10 @@ from django.db.models.functions import Now
 from django.http import HttpRequest
 from django.utils.html import format_html
 
-from courses.models import CertificateSync, CourseRunCertificate
+from courses.models import CourseRunCertificate
 from openedx_certificates.admin import (
     CertificateAdmin,
     LatelyFilter,
-    ReadOnlyMixin,
-    SupportAdmin,
 )
 from openedx_certificates.api import set_revoked
 
@@ -85,12 +83,3 @@ class CourseRunCertificateAdmin(CertificateState, CertificateAdmin):
         if len(changed) > 1:
             told += f", and {len(changed) - 1:,} more"
         self.message_user(request, f"{told}.", messages.SUCCESS)
-
-
-@admin.register(CertificateSync)
-class CertificateSyncAdmin(ReadOnlyMixin, SupportAdmin):
-    """A certificate that the sales system must be told of."""
-
-    list_display = ["certificate_uuid", "created_on"]
-    readonly_fields = ["certificate_uuid", "created_on"]
-    search_fields = ["certificate_uuid"]

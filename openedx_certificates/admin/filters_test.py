@@ -7,9 +7,13 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from courses.factories import CourseRunCertificateFactory, CourseRunFactory
 from courses.models import CourseRunCertificate
-from openedx_certificates.testing.factories import CertificateRequestFactory, CourseRunSweepFactory
+from openedx_certificates.testing.factories import (
+    CertificateRequestFactory,
+    CourseRunCertificateFactory,
+    CourseRunFactory,
+    CourseRunSweepFactory,
+)
 from openedx_certificates.testing.scenes import Clock
 
 pytestmark = pytest.mark.django_db

@@ -9,8 +9,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from courses.factories import CourseRunFactory
 from openedx_certificates.testing.crowd import ROWS, analyze, make_crowd
+from openedx_certificates.testing.factories import CourseRunFactory
 
 pytestmark = pytest.mark.django_db
 

@@ -8,9 +8,8 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from courses.factories import CourseRunFactory
 from openedx_certificates.models import CourseRunSweep
-from openedx_certificates.testing.factories import CourseRunSweepFactory
+from openedx_certificates.testing.factories import CourseRunFactory, CourseRunSweepFactory
 
 pytestmark = pytest.mark.django_db
 

@@ -11,12 +11,13 @@ from django.test import Client
 from django.urls import reverse
 from oauth2_provider.models import AccessToken
 
-from courses.factories import CourseRunCertificateFactory, CourseRunFactory
 from courses.models import CourseRun, CourseRunCertificate
 from openedx_certificates.admin.today import FAILING_RUNS_SHOWN, Number
 from openedx_certificates.models import CertificateRequest
 from openedx_certificates.testing.factories import (
     CertificateRequestFactory,
+    CourseRunCertificateFactory,
+    CourseRunFactory,
     CourseRunSweepFactory,
     OpenEdxPauseFactory,
 )

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from courses.models import CourseRun
+from openedx_certificates.testing.factories import UserFactory
 from openedx_certificates.testing.webhooks import Knock, answered, event_of, passes
 from tools.browser import Page
 from tools.browser.accessibility import find_violations
 from tools.simulator import SimulatedOpenEdx
-from users.factories import UserFactory
 from users.models import User
 
 pytestmark = pytest.mark.django_db(transaction=True)

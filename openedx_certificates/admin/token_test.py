@@ -16,8 +16,8 @@ from django.urls import reverse
 from django.utils import timezone
 from oauth2_provider.models import AccessToken, Application, RefreshToken
 
+from openedx_certificates.testing.factories import UserFactory
 from openedx_certificates.testing.webhooks import Knock, keeps_hashes_alone
-from users.factories import UserFactory
 from users.models import User
 
 pytestmark = pytest.mark.django_db

@@ -6,16 +6,19 @@ from typing import Any
 import pytest
 from django.db.models.functions import Upper
 
-from courses.factories import CourseRunEnrollmentFactory, CourseRunFactory
 from courses.models import CourseRun, CourseRunCertificate, CourseRunEnrollment, CourseRunGrade
 from openedx.models import OpenEdxUser
 from openedx_certificates.api import process_requests
 from openedx_certificates.held.pause import get_pause
 from openedx_certificates.models import CertificateRequest
-from openedx_certificates.testing.factories import CertificateRequestFactory
+from openedx_certificates.testing.factories import (
+    CertificateRequestFactory,
+    CourseRunEnrollmentFactory,
+    CourseRunFactory,
+    UserFactory,
+)
 from openedx_certificates.testing.scenes import FAILED, PASSED, Enrolls, has_certificate, request_of
 from tools.simulator import Fault, SimulatedOpenEdx
-from users.factories import UserFactory
 from users.models import User
 
 pytestmark = pytest.mark.django_db

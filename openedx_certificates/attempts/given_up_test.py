@@ -5,13 +5,12 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from courses.factories import CourseRunEnrollmentFactory
 from courses.models import CourseRun, CourseRunCertificate
 from openedx.factories import OpenEdxUserFactory
 from openedx_certificates.api import process_requests, request_certificate
+from openedx_certificates.testing.factories import CourseRunEnrollmentFactory, UserFactory
 from openedx_certificates.testing.scenes import Clock, Enrolls, request_of
 from tools.simulator import SimulatedOpenEdx
-from users.factories import UserFactory
 from users.models import User
 
 pytestmark = pytest.mark.django_db

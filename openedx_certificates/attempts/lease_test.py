@@ -8,12 +8,11 @@ from uuid import uuid4
 import pytest
 from django.utils import timezone
 
-from courses.factories import CourseRunFactory
 from courses.models import CourseRun, CourseRunCertificate
 from openedx_certificates.api import CertificateOutcome, process_requests, request_certificate
 from openedx_certificates.models import CertificateRequest
 from openedx_certificates.settings import app_settings
-from openedx_certificates.testing.factories import CertificateRequestFactory
+from openedx_certificates.testing.factories import CertificateRequestFactory, CourseRunFactory
 from openedx_certificates.testing.scenes import (
     FAILED,
     PASSED,

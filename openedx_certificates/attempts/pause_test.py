@@ -5,17 +5,20 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from courses.factories import CourseRunFactory
 from courses.models import CourseRun, CourseRunCertificate
 from openedx_certificates.api import process_requests, reopen, request_certificate
 from openedx_certificates.held.pause import claim_probe, get_pause, note_outage
 from openedx_certificates.models import CertificateRequest
 from openedx_certificates.settings import app_settings
-from openedx_certificates.testing.factories import CertificateRequestFactory, OpenEdxPauseFactory
+from openedx_certificates.testing.factories import (
+    CertificateRequestFactory,
+    CourseRunFactory,
+    OpenEdxPauseFactory,
+    UserFactory,
+)
 from openedx_certificates.testing.scenes import FAILED, Clock, Enrolls, request_of
 from openedx_certificates.wire.exceptions import OpenEdxThrottled, OpenEdxUnreachable
 from tools.simulator import Fault, SimulatedOpenEdx
-from users.factories import UserFactory
 from users.models import User
 
 pytestmark = pytest.mark.django_db

@@ -8,12 +8,20 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from courses.api import generate_course_run_certificates, manage_course_run_certificate_access
-from courses.factories import CourseRunCertificateFactory, CourseRunFactory, CourseRunGradeFactory
 from courses.models import CourseRun, CourseRunCertificate
-from openedx_certificates.api import process_requests, request_certificate
+from openedx_certificates.api import (
+    generate_course_run_certificates,
+    manage_course_run_certificate_access,
+    process_requests,
+    request_certificate,
+)
 from openedx_certificates.models import CertificateRequest
-from openedx_certificates.testing.factories import CertificateRequestFactory
+from openedx_certificates.testing.factories import (
+    CertificateRequestFactory,
+    CourseRunCertificateFactory,
+    CourseRunFactory,
+    CourseRunGradeFactory,
+)
 from openedx_certificates.testing.scenes import (
     FAILED,
     ZERO,

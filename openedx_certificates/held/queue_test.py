@@ -9,7 +9,6 @@ from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from courses.factories import CourseRunFactory
 from courses.models import CourseRun
 from openedx_certificates.api import process_requests, prune_requests, reopen, settle_as_failed
 from openedx_certificates.held.outcomes import postpone_failed
@@ -17,7 +16,7 @@ from openedx_certificates.held.queue import accept_request, claim, get_leased, r
 from openedx_certificates.held.replays import Left
 from openedx_certificates.models import CertificateRequest
 from openedx_certificates.settings import app_settings
-from openedx_certificates.testing.factories import CertificateRequestFactory
+from openedx_certificates.testing.factories import CertificateRequestFactory, CourseRunFactory
 from openedx_certificates.testing.scenes import Clock, Enrolls, in_thread, request_of
 from tools.simulator import SimulatedOpenEdx
 from users.models import User

@@ -5,17 +5,17 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from courses.api import (
+from courses.models import CourseRun, CourseRunCertificate, CourseRunGrade
+from openedx_certificates.api import (
     manage_course_run_certificate_access,
     process_course_run_grade_certificate,
 )
-from courses.factories import (
+from openedx_certificates.models import CourseRunCertificateDeletion
+from openedx_certificates.testing.factories import (
     CourseRunCertificateFactory,
     CourseRunEnrollmentFactory,
     CourseRunGradeFactory,
 )
-from courses.models import CourseRun, CourseRunCertificate, CourseRunGrade
-from openedx_certificates.models import CourseRunCertificateDeletion
 from users.models import User
 
 pytestmark = pytest.mark.django_db

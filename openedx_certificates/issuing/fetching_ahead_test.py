@@ -12,9 +12,9 @@ from pytest_django import Settings
 
 from openedx.models import OpenEdxUser
 from openedx_certificates.issuing.fetching import GradePage, fetch_grade_pages
+from openedx_certificates.testing.factories import UserFactory
 from openedx_certificates.wire.exceptions import OpenEdxUnreachable
 from tools.simulator import Fault, SimulatedOpenEdx
-from users.factories import UserFactory
 
 COURSE_ID = "course-v1:MITx+6.00x+1T2026"
 CAST = ["alice", "bob", "carol", "dana", "erin"]

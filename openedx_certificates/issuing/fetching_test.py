@@ -11,9 +11,10 @@ from django.conf import settings
 from django.db import connection, connections, transaction
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from openedx.api import get_edx_grades_with_users
 from openedx.factories import OpenEdxUserFactory
+from openedx_certificates.api import fetch_grades_with_users
 from openedx_certificates.issuing.fetching import GradePage, fetch_grade, fetch_grade_pages
+from openedx_certificates.testing.factories import UserFactory
 from openedx_certificates.waiting.patience import patience_of
 from openedx_certificates.wire.exceptions import (
     NoEdxUsername,
@@ -23,7 +24,6 @@ from openedx_certificates.wire.exceptions import (
     UnusableGrade,
 )
 from tools.simulator import Fault, SimulatedOpenEdx
-from users.factories import UserFactory
 from users.models import User
 
 
@@ -56,7 +56,7 @@ class TestAllLearners:
         bob = enroll(openedx, "bob", percent=0.6)
         carol = enroll(openedx, "carol", passed=False, percent=0.1)
 
-        pairs = list(get_edx_grades_with_users(RUN))
+        pairs = list(fetch_grades_with_users(RUN))
 
         assert [(grade.username, grade.percent, user) for grade, user in pairs] == [
             ("alice", 0.9, alice),
@@ -72,7 +72,7 @@ class TestAllLearners:
         bob = UserFactory.create(username="alice", openedx_user__edx_username="bob")
         openedx.enroll(RUN.courseware_id, "alice", email=bob.email, passed=True, percent=0.9)
 
-        ((grade, user),) = get_edx_grades_with_users(RUN)
+        ((grade, user),) = fetch_grades_with_users(RUN)
 
         assert grade.username == "alice"
         assert user == alice
@@ -80,7 +80,7 @@ class TestAllLearners:
     def test_nothing_is_asked_for_before_a_grade_is_wanted(self, openedx: SimulatedOpenEdx):
         enroll(openedx, "alice")
 
-        pairs = get_edx_grades_with_users(RUN)
+        pairs = fetch_grades_with_users(RUN)
         assert openedx.request_count == 0
 
         assert next(pairs)[0].username == "alice"
@@ -104,7 +104,7 @@ class TestAllLearners:
             enroll(openedx, f"learner-{number}")
 
         with django_assert_num_queries(2 * 3):
-            names = [user.username for _, user in get_edx_grades_with_users(RUN)]
+            names = [user.username for _, user in fetch_grades_with_users(RUN)]
 
         assert len(names) == 6
 
@@ -116,7 +116,7 @@ class TestAllLearners:
 
         assert [user_id for _, user_id in page.graded] == [alice.pk]
         assert (page.refused, page.strangers) == ([], 1)
-        assert [user for _, user in get_edx_grades_with_users(RUN)] == [alice]
+        assert [user for _, user in fetch_grades_with_users(RUN)] == [alice]
 
     def test_a_refused_grade_comes_with_its_user_and_its_reason(
         self, openedx: SimulatedOpenEdx, settings: Settings
@@ -136,7 +136,7 @@ class TestAllLearners:
             ("the record is not an object", None),
         ]
         assert page.strangers == 0
-        assert [user for _, user in get_edx_grades_with_users(RUN)] == [bob]
+        assert [user for _, user in fetch_grades_with_users(RUN)] == [bob]
 
     def test_a_page_can_be_cut_down_to_some_of_its_users(
         self, openedx: SimulatedOpenEdx, settings: Settings
@@ -164,7 +164,7 @@ class TestAllLearners:
             return execute(sql, *arguments)
 
         with connection.execute_wrapper(delete_before_users_are_read):
-            pairs = list(get_edx_grades_with_users(RUN))
+            pairs = list(fetch_grades_with_users(RUN))
 
         assert to_delete == []
         assert [user for _, user in pairs] == [alice]
@@ -180,7 +180,7 @@ class TestAllLearners:
     ):
         cast = [enroll(openedx, edx_username) for edx_username in ("alice", "bob", "carol")]
         openedx.set_fault(Fault("500", page=2))
-        pairs = get_edx_grades_with_users(RUN)
+        pairs = fetch_grades_with_users(RUN)
 
         assert [next(pairs)[1], next(pairs)[1]] == cast[:2]
         with pytest.raises(OpenEdxUnreachable):
@@ -198,7 +198,7 @@ class TestUsernamesInAnotherCase:
         openedx.enroll(RUN.courseware_id, theirs, passed=True, percent=0.9)
         anna = UserFactory.create(openedx_user__edx_username=ours)
 
-        pairs = [*get_edx_grades_with_users(RUN), *get_edx_grades_with_users(RUN, anna)]
+        pairs = [*fetch_grades_with_users(RUN), *fetch_grades_with_users(RUN, anna)]
 
         assert [(grade.username, user) for grade, user in pairs] == [(theirs, anna)] * 2
 
@@ -267,7 +267,7 @@ class TestOneLearner:
         alice = enroll(openedx, "alice", percent=0.9, letter_grade="A")
         enroll(openedx, "bob")
 
-        ((grade, user),) = get_edx_grades_with_users(RUN, alice)
+        ((grade, user),) = fetch_grades_with_users(RUN, alice)
 
         assert (grade.username, grade.percent, grade.letter_grade) == ("alice", 0.9, "A")
         assert user is alice
@@ -279,7 +279,7 @@ class TestOneLearner:
         enroll(openedx, "b", passed=False)
         learner = enroll(openedx, edx_username)
 
-        ((grade, user),) = get_edx_grades_with_users(RUN, learner)
+        ((grade, user),) = fetch_grades_with_users(RUN, learner)
 
         assert (grade.username, grade.passed, user) == (edx_username, True, learner)
         assert openedx.requests[0].query == {"username": edx_username}
@@ -300,7 +300,7 @@ class TestOneLearner:
             OpenEdxUserFactory.create(user=dana, **account)
 
         with pytest.raises(NoEdxUsername) as caught:
-            list(get_edx_grades_with_users(RUN, dana))
+            list(fetch_grades_with_users(RUN, dana))
 
         assert not caught.value.retryable
         assert openedx.request_count == 0
@@ -320,24 +320,24 @@ class TestOneLearner:
         openedx.set_fault(fault)
 
         with pytest.raises(error):
-            list(get_edx_grades_with_users(RUN, alice))
+            list(fetch_grades_with_users(RUN, alice))
 
     def test_a_refused_grade_is_raised(self, openedx: SimulatedOpenEdx):
         alice = enroll(openedx, "alice", percent=2.5)
 
         with pytest.raises(UnusableGrade, match="percent is out of range"):
-            list(get_edx_grades_with_users(RUN, alice))
+            list(fetch_grades_with_users(RUN, alice))
 
     def test_the_settings_in_force_are_the_ones_that_count(
         self, openedx: SimulatedOpenEdx, settings: Settings
     ):
         alice = enroll(openedx, "alice")
-        list(get_edx_grades_with_users(RUN, alice))
+        list(fetch_grades_with_users(RUN, alice))
 
         settings.OPENEDX_SERVICE_WORKER_API_TOKEN = "last-year's"
 
         with pytest.raises(OpenEdxRefused):
-            list(get_edx_grades_with_users(RUN, alice))
+            list(fetch_grades_with_users(RUN, alice))
 
 
 @pytest.mark.django_db(transaction=True)
@@ -358,7 +358,7 @@ class TestTheDatabaseMeanwhile:
         cast = [enroll(openedx, edx_username) for edx_username in ("alice", "bob", "carol")]
         openedx.set_fault(Fault("hang", page=2))
 
-        with asking_aside(lambda run: list(get_edx_grades_with_users(run)), [RUN]) as answers:
+        with asking_aside(lambda run: list(fetch_grades_with_users(run)), [RUN]) as answers:
             openedx.wait_for_requests(2)
 
             assert take_all_connections()
@@ -372,7 +372,7 @@ class TestTheDatabaseMeanwhile:
 
         with transaction.atomic():
             User.objects.filter(pk=alice.pk).update(name="Alice")
-            list(get_edx_grades_with_users(RUN, alice))
+            list(fetch_grades_with_users(RUN, alice))
             transaction.set_rollback(True)
 
         alice.refresh_from_db()

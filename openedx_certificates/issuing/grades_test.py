@@ -5,19 +5,19 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from courses.api import (
+from courses.models import CourseRun, CourseRunCertificate, CourseRunGrade, CourseRunGradeAudit
+from openedx_certificates.api import (
     ensure_course_run_grade,
     generate_course_run_certificates,
     override_user_grade,
     process_course_run_grade_certificate,
 )
-from courses.factories import (
+from openedx_certificates.models import CourseRunCertificateDeletion
+from openedx_certificates.testing.factories import (
     CourseRunCertificateFactory,
     CourseRunFactory,
     CourseRunGradeFactory,
 )
-from courses.models import CourseRun, CourseRunCertificate, CourseRunGrade, CourseRunGradeAudit
-from openedx_certificates.models import CourseRunCertificateDeletion
 from openedx_certificates.testing.scenes import PASSED, ZERO, Enrolls, travel
 from tools.simulator import SimulatedOpenEdx
 from users.models import User

@@ -11,20 +11,7 @@ from typing import TypeVar
 import pytest
 from django.db import connection, transaction
 
-from courses.api import (
-    change_enrollment,
-    create_local_enrollment,
-    ensure_course_run_grade,
-    manage_course_run_certificate_access,
-    override_user_grade,
-    process_course_run_grade_certificate,
-)
-from courses.factories import (
-    CourseRunCertificateFactory,
-    CourseRunEnrollmentFactory,
-    CourseRunFactory,
-    CourseRunGradeFactory,
-)
+from courses.api import change_enrollment, create_local_enrollment
 from courses.models import (
     CourseRun,
     CourseRunCertificate,
@@ -33,12 +20,24 @@ from courses.models import (
     CourseRunGrade,
     CourseRunGradeAudit,
 )
+from openedx_certificates.api import (
+    ensure_course_run_grade,
+    manage_course_run_certificate_access,
+    override_user_grade,
+    process_course_run_grade_certificate,
+)
 from openedx_certificates.issuing.fetching import GradePage
 from openedx_certificates.issuing.pages import LearnerResult, apply_page
 from openedx_certificates.models import CourseRunCertificateDeletion
+from openedx_certificates.testing.factories import (
+    CourseRunCertificateFactory,
+    CourseRunEnrollmentFactory,
+    CourseRunFactory,
+    CourseRunGradeFactory,
+    UserFactory,
+)
 from openedx_certificates.testing.scenes import at_once, in_thread
 from openedx_certificates.wire.grades import EdxGrade
-from users.factories import UserFactory
 from users.models import User
 
 pytestmark = pytest.mark.django_db(transaction=True)

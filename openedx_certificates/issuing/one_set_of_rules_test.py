@@ -10,21 +10,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
-from courses.factories import (
-    CourseRunEnrollmentFactory,
-    CourseRunFactory,
-    CourseRunGradeFactory,
-)
 from courses.models import CourseRun, CourseRunCertificate, CourseRunGrade, CourseRunGradeAudit
 from openedx_certificates.issuing.fetching import GradePage
 from openedx_certificates.issuing.learner import issue_for_grade
 from openedx_certificates.issuing.pages import apply_page, settle_kept
 from openedx_certificates.models import CertificateRequest, CourseRunCertificateDeletion, ZeroNote
 from openedx_certificates.rules import Terms
-from openedx_certificates.testing.factories import CertificateRequestFactory
+from openedx_certificates.testing.factories import (
+    CertificateRequestFactory,
+    CourseRunEnrollmentFactory,
+    CourseRunFactory,
+    CourseRunGradeFactory,
+    UserFactory,
+)
 from openedx_certificates.testing.scenes import certify
 from openedx_certificates.wire.grades import EdxGrade
-from users.factories import UserFactory
 from users.models import User
 
 pytestmark = pytest.mark.django_db

@@ -8,14 +8,7 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
-from courses.api import (
-    create_local_enrollment,
-    generate_course_run_certificates,
-    manage_course_run_certificate_access,
-    override_user_grade,
-    process_course_run_grade_certificate,
-)
-from courses.factories import CourseRunCertificateFactory, CourseRunFactory
+from courses.api import create_local_enrollment
 from courses.models import (
     CourseRun,
     CourseRunCertificate,
@@ -23,10 +16,20 @@ from courses.models import (
     CourseRunEnrollmentAudit,
     CourseRunGrade,
 )
+from openedx_certificates.api import (
+    generate_course_run_certificates,
+    manage_course_run_certificate_access,
+    override_user_grade,
+    process_course_run_grade_certificate,
+)
+from openedx_certificates.testing.factories import (
+    CourseRunCertificateFactory,
+    CourseRunFactory,
+    UserFactory,
+)
 from openedx_certificates.testing.scenes import FAILED, Enrolls, at_once
 from openedx_certificates.waiting.patience import patience_of
 from tools.simulator import SimulatedOpenEdx
-from users.factories import UserFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

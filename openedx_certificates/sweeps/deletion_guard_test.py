@@ -7,11 +7,14 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from courses.api import generate_course_run_certificates
-from courses.factories import CourseRunFactory, CourseRunGradeFactory
 from courses.models import CourseRun, CourseRunCertificate, CourseRunGrade
+from openedx_certificates.api import generate_course_run_certificates
 from openedx_certificates.models import CourseRunCertificateDeletion
-from openedx_certificates.testing.factories import CertificateRequestFactory
+from openedx_certificates.testing.factories import (
+    CertificateRequestFactory,
+    CourseRunFactory,
+    CourseRunGradeFactory,
+)
 from openedx_certificates.testing.scenes import PASSED, ZERO, Enrolls, certify
 from tools.simulator import Fault, SimulatedOpenEdx
 from users.models import User

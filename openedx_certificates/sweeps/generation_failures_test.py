@@ -3,14 +3,13 @@
 import pytest
 from django.db import OperationalError, connection
 
-from courses.api import (
-    generate_course_run_certificates,
-)
-from courses.factories import (
+from courses.models import CourseRun, CourseRunCertificate, CourseRunGrade
+from openedx_certificates.api import generate_course_run_certificates
+from openedx_certificates.testing.factories import (
     CourseRunEnrollmentFactory,
     CourseRunFactory,
+    UserFactory,
 )
-from courses.models import CourseRun, CourseRunCertificate, CourseRunGrade
 from openedx_certificates.testing.scenes import Enrolls, has_certificate
 from openedx_certificates.testing.tables import alter, refuse_grades_of
 from openedx_certificates.wire.exceptions import (
@@ -20,7 +19,6 @@ from openedx_certificates.wire.exceptions import (
     UnusableGrade,
 )
 from tools.simulator import Fault, SimulatedOpenEdx
-from users.factories import UserFactory
 
 pytestmark = pytest.mark.django_db
 

@@ -5,17 +5,21 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from courses.api import generate_course_run_certificates, get_certificate_grade_eligible_runs
-from courses.factories import (
+from courses.api import get_certificate_grade_eligible_runs
+from courses.models import CourseRun, CourseRunCertificate, CourseRunGrade
+from openedx_certificates.api import (
+    CertificateOutcome,
+    GenerationSummary,
+    generate_course_run_certificates,
+)
+from openedx_certificates.testing.factories import (
     CourseRunCertificateFactory,
     CourseRunFactory,
     CourseRunGradeFactory,
+    UserFactory,
 )
-from courses.models import CourseRun, CourseRunCertificate, CourseRunGrade
-from openedx_certificates.api import CertificateOutcome, GenerationSummary
 from openedx_certificates.testing.scenes import FAILED, PASSED, Enrolls, has_certificate, travel
 from tools.simulator import SimulatedOpenEdx
-from users.factories import UserFactory
 from users.models import User
 
 pytestmark = pytest.mark.django_db

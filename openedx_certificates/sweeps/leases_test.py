@@ -9,14 +9,12 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from courses.api import generate_course_run_certificates
-from courses.factories import CourseRunFactory
 from courses.models import CourseRun, CourseRunCertificate
-from openedx_certificates.api import GenerationSummary, RunIsSwept
+from openedx_certificates.api import GenerationSummary, RunIsSwept, generate_course_run_certificates
 from openedx_certificates.issuing import fetching
 from openedx_certificates.models import CourseRunSweep
 from openedx_certificates.sweeps.leases import SweepOvertaken, claim_sweep
-from openedx_certificates.testing.factories import CourseRunSweepFactory
+from openedx_certificates.testing.factories import CourseRunFactory, CourseRunSweepFactory
 from openedx_certificates.testing.scenes import (
     ZERO,
     Enrolls,

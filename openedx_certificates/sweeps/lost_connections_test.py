@@ -5,11 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from django.db import connection
 
-from courses.api import generate_course_run_certificates
-from courses.factories import CourseRunFactory
 from courses.models import CourseRun
 from courses.tasks import generate_course_certificates
-from openedx_certificates.api import GenerationSummary
+from openedx_certificates.api import GenerationSummary, generate_course_run_certificates
+from openedx_certificates.testing.factories import CourseRunFactory
 from openedx_certificates.testing.scenes import Enrolls, has_certificate, in_thread
 from users.models import User
 

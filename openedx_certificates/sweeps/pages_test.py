@@ -10,19 +10,19 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
 
-from courses.api import generate_course_run_certificates
-from courses.factories import (
+from courses.models import CourseRun, CourseRunCertificate, CourseRunGrade, CourseRunGradeAudit
+from openedx.factories import OpenEdxUserFactory
+from openedx_certificates.api import generate_course_run_certificates
+from openedx_certificates.held.outcomes import settle_certified
+from openedx_certificates.models import CertificateRequest
+from openedx_certificates.rules import CertificateOutcome
+from openedx_certificates.testing.factories import (
+    CertificateRequestFactory,
     CourseRunCertificateFactory,
     CourseRunEnrollmentFactory,
     CourseRunFactory,
     CourseRunGradeFactory,
 )
-from courses.models import CourseRun, CourseRunCertificate, CourseRunGrade, CourseRunGradeAudit
-from openedx.factories import OpenEdxUserFactory
-from openedx_certificates.held.outcomes import settle_certified
-from openedx_certificates.models import CertificateRequest
-from openedx_certificates.rules import CertificateOutcome
-from openedx_certificates.testing.factories import CertificateRequestFactory
 from openedx_certificates.testing.scenes import FAILED, PASSED, Clock, Enrolls, has_certificate
 from tools.simulator import Fault, SimulatedOpenEdx
 
@@ -33,7 +33,6 @@ STATEMENTS_MAX = 15
 OF_THE_HOSTS_SAVE = (
     '"cms_certificatepage"',
     'INSERT INTO "courses_courseruncertificate"',
-    '"courses_certificatesync"',
 )
 
 

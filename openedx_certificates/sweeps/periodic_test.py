@@ -5,11 +5,10 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from courses.factories import CourseRunFactory
 from courses.models import CourseRun
 from courses.tasks import generate_course_certificates
 from openedx_certificates.api import get_runs_to_sweep
-from openedx_certificates.testing.factories import CourseRunSweepFactory
+from openedx_certificates.testing.factories import CourseRunFactory, CourseRunSweepFactory
 from openedx_certificates.testing.scenes import FAILED, PASSED, Clock, Enrolls, has_certificate
 from tools.simulator import SimulatedOpenEdx
 

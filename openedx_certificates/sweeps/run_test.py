@@ -8,11 +8,10 @@ import pytest
 from django.db import OperationalError, connection
 from django.utils import timezone
 
-from courses.api import generate_course_run_certificates
-from courses.factories import CourseRunFactory
 from courses.models import CourseRun
-from openedx_certificates.api import GenerationSummary
+from openedx_certificates.api import GenerationSummary, generate_course_run_certificates
 from openedx_certificates.models import CourseRunSweep
+from openedx_certificates.testing.factories import CourseRunFactory
 from openedx_certificates.testing.scenes import FAILED, Clock, Enrolls, has_certificate
 from openedx_certificates.testing.tables import refuse_grades_of
 from tools.simulator import Fault, SimulatedOpenEdx

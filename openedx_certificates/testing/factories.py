@@ -1,4 +1,4 @@
-"""Makers of rows of the app, over the host's own factories."""
+"""Makers of rows of the app; and of the host's, over its own factories, with what our tests lean on."""
 
 from datetime import timedelta
 
@@ -6,7 +6,8 @@ import factory
 from django.utils import timezone
 from factory.django import DjangoModelFactory
 
-from courses.factories import CourseRunFactory
+from courses import factories as courses_factories
+from openedx.constants import EDX_ENROLLMENT_VERIFIED_MODE
 from openedx_certificates.models import (
     CertificateRequest,
     CourseRunCertificateDeletion,
@@ -14,7 +15,55 @@ from openedx_certificates.models import (
     OpenEdxPause,
     ZeroNote,
 )
-from users.factories import UserFactory
+from users import factories as users_factories
+
+
+class UserFactory(users_factories.UserFactory):
+    """A learner, with a name that no search for another's finds by chance."""
+
+    username = factory.Sequence(lambda n: f"learner-{n}")
+    email = factory.Sequence(lambda n: f"learner-{n}@example.com")
+    name = factory.Sequence(lambda n: f"Robin Number-{n}")
+
+
+class CourseRunFactory(courses_factories.CourseRunFactory):
+    """A live, instructor-paced run with certificates due since yesterday."""
+
+    live = True
+    is_self_paced = False
+    certificate_available_date = factory.LazyFunction(lambda: timezone.now() - timedelta(days=1))
+
+    class Params:
+        self_paced = factory.Trait(is_self_paced=True, certificate_available_date=None)
+
+
+class CourseRunEnrollmentFactory(courses_factories.CourseRunEnrollmentFactory):
+    """An active, paid enrollment."""
+
+    user = factory.SubFactory(UserFactory)
+    run = factory.SubFactory(CourseRunFactory)
+    enrollment_mode = EDX_ENROLLMENT_VERIFIED_MODE
+    active = True
+    edx_enrolled = True
+
+
+class CourseRunGradeFactory(courses_factories.CourseRunGradeFactory):
+    """A passing grade."""
+
+    user = factory.SubFactory(UserFactory)
+    course_run = factory.SubFactory(CourseRunFactory)
+    grade = 0.85
+    letter_grade = "B"
+    passed = True
+    set_by_admin = False
+
+
+class CourseRunCertificateFactory(courses_factories.CourseRunCertificateFactory):
+    """A valid certificate."""
+
+    user = factory.SubFactory(UserFactory)
+    course_run = factory.SubFactory(CourseRunFactory)
+    issue_date = factory.LazyFunction(timezone.now)
 
 
 class CourseRunCertificateDeletionFactory(DjangoModelFactory):

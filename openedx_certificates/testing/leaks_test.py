@@ -4,8 +4,8 @@ import logging
 
 import pytest
 
+from openedx_certificates.testing.factories import UserFactory
 from openedx_certificates.testing.leaks import LogOfEverything, find_leaks, leaks_refused
-from users.factories import UserFactory
 
 SECRETS = ["Dana.Levi+x@example.com", "token-of-a-member-of-staff"]
 

@@ -15,16 +15,16 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 from django.utils import timezone
 
-from courses.factories import (
+from courses.models import CourseRun, CourseRunCertificate
+from openedx_certificates.models import CertificateRequest
+from openedx_certificates.testing.factories import (
     CourseRunCertificateFactory,
     CourseRunEnrollmentFactory,
     CourseRunFactory,
+    UserFactory,
+    ZeroNoteFactory,
 )
-from courses.models import CourseRun, CourseRunCertificate
-from openedx_certificates.models import CertificateRequest
-from openedx_certificates.testing.factories import ZeroNoteFactory
 from tools.simulator import SimulatedOpenEdx
-from users.factories import UserFactory
 from users.models import User
 
 Enrolls = Callable[..., User]
@@ -39,7 +39,7 @@ ZERO = {"passed": False, "percent": 0.0, "letter_grade": None}
 @pytest.fixture
 def run(db: None) -> CourseRun:
     """A live, instructor-paced run with certificates due since yesterday."""
-    return CourseRunFactory.create()
+    return CourseRunFactory.create(courseware_id="course-v1:MITx+6.00x+1T2026")
 
 
 @pytest.fixture

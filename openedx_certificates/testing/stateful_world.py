@@ -9,7 +9,6 @@ from django.test import Client, override_settings
 from django.urls import reverse
 from oauth2_provider.models import AccessToken
 
-from courses.factories import CourseRunEnrollmentFactory, CourseRunFactory
 from courses.models import (
     CourseRun,
     CourseRunCertificate,
@@ -22,10 +21,14 @@ from openedx_certificates.models import (
     CourseRunCertificateDeletion,
     OpenEdxPause,
 )
+from openedx_certificates.testing.factories import (
+    CourseRunEnrollmentFactory,
+    CourseRunFactory,
+    UserFactory,
+)
 from openedx_certificates.testing.scenes import FAILED, PASSED, ZERO, Clock
 from openedx_certificates.testing.stateful_model import Model, Reply, Seat
 from tools.simulator import Fault, SimulatedOpenEdx
-from users.factories import UserFactory
 from users.models import User
 
 TOKEN = "staff-token"

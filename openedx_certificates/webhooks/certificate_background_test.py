@@ -8,11 +8,14 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from courses.factories import CourseRunCertificateFactory, CourseRunEnrollmentFactory
 from courses.models import CourseRun, CourseRunCertificate
 from openedx_certificates.api import process_requests
 from openedx_certificates.models import CertificateRequest
-from openedx_certificates.testing.factories import CertificateRequestFactory
+from openedx_certificates.testing.factories import (
+    CertificateRequestFactory,
+    CourseRunCertificateFactory,
+    CourseRunEnrollmentFactory,
+)
 from openedx_certificates.testing.webhooks import (
     Tell,
     answered,

@@ -9,16 +9,15 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from courses.factories import CourseRunEnrollmentFactory
 from courses.models import CourseRun, CourseRunCertificate, CourseRunGrade
 from openedx_certificates.models import CertificateRequest, OpenEdxPause
+from openedx_certificates.testing.factories import CourseRunEnrollmentFactory, UserFactory
 from openedx_certificates.testing.lacking import without_file_descriptors
 from openedx_certificates.testing.scenes import travel
 from openedx_certificates.testing.scripted_server import Answer, ScriptedServer, http
 from openedx_certificates.testing.tls import DAY, make_certificate
 from openedx_certificates.testing.webhooks import Tell, answered, deferred, held, passes
 from tools.simulator import SimulatedOpenEdx
-from users.factories import UserFactory
 from users.models import User
 
 pytestmark = pytest.mark.django_db

@@ -9,11 +9,16 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from courses.factories import CourseRunCertificateFactory, CourseRunEnrollmentFactory
 from courses.models import CourseRun, CourseRunCertificate, CourseRunEnrollment
 from openedx_certificates.models import CertificateRequest
 from openedx_certificates.settings import app_settings
-from openedx_certificates.testing.factories import CertificateRequestFactory, OpenEdxPauseFactory
+from openedx_certificates.testing.factories import (
+    CertificateRequestFactory,
+    CourseRunCertificateFactory,
+    CourseRunEnrollmentFactory,
+    OpenEdxPauseFactory,
+    UserFactory,
+)
 from openedx_certificates.testing.scenes import travel
 from openedx_certificates.testing.webhooks import (
     NO_PAID_ENROLLMENT,
@@ -26,7 +31,6 @@ from openedx_certificates.testing.webhooks import (
     passes,
 )
 from tools.simulator import SimulatedOpenEdx
-from users.factories import UserFactory
 from users.models import User
 
 pytestmark = pytest.mark.django_db

@@ -8,13 +8,13 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from courses.factories import (
+from courses.models import CourseRun, CourseRunCertificate, CourseRunGrade
+from openedx_certificates.models import CertificateRequest
+from openedx_certificates.testing.factories import (
     CourseRunCertificateFactory,
     CourseRunEnrollmentFactory,
     CourseRunGradeFactory,
 )
-from courses.models import CourseRun, CourseRunCertificate, CourseRunGrade
-from openedx_certificates.models import CertificateRequest
 from openedx_certificates.testing.webhooks import (
     NO_PAID_ENROLLMENT,
     NOT_PASSED,

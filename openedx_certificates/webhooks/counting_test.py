@@ -7,10 +7,10 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from courses.factories import CourseRunCertificateFactory
 from courses.models import CourseRun
 from openedx_certificates.instruments import INSTRUMENTS, QUESTION_ERRORS, count_event
 from openedx_certificates.testing.clients import make_client
+from openedx_certificates.testing.factories import CourseRunCertificateFactory
 from openedx_certificates.testing.webhooks import (
     Knock,
     MakeToken,

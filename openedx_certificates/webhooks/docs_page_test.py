@@ -7,11 +7,10 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from courses.factories import CourseRunFactory
 from courses.models import CourseRunEnrollment
+from openedx_certificates.testing.factories import CourseRunFactory, UserFactory
 from openedx_certificates.webhooks.schema import COURSE_ID, LEARNER
 from tools.browser import Page
-from users.factories import UserFactory
 from users.models import User
 
 pytestmark = pytest.mark.django_db(transaction=True)

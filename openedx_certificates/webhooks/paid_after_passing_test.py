@@ -9,17 +9,17 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from courses.api import generate_course_run_certificates
-from courses.factories import (
+from courses.models import CourseRun, CourseRunCertificate, CourseRunEnrollment
+from openedx_certificates.api import generate_course_run_certificates, process_requests
+from openedx_certificates.models import CertificateRequest
+from openedx_certificates.testing.factories import (
+    CertificateRequestFactory,
     CourseRunCertificateFactory,
     CourseRunEnrollmentFactory,
     CourseRunFactory,
     CourseRunGradeFactory,
+    UserFactory,
 )
-from courses.models import CourseRun, CourseRunCertificate, CourseRunEnrollment
-from openedx_certificates.api import process_requests
-from openedx_certificates.models import CertificateRequest
-from openedx_certificates.testing.factories import CertificateRequestFactory
 from openedx_certificates.testing.scenes import has_certificate, in_thread
 from openedx_certificates.testing.webhooks import (
     NO_PAID_ENROLLMENT,
@@ -32,7 +32,6 @@ from openedx_certificates.testing.webhooks import (
 )
 from site_tests.table_lock import locked
 from tools.simulator import SimulatedOpenEdx
-from users.factories import UserFactory
 from users.models import User
 
 pytestmark = pytest.mark.django_db(transaction=True)

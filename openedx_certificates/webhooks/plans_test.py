@@ -8,14 +8,17 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from oauth2_provider.models import AccessToken
 
-from courses.factories import CourseRunEnrollmentFactory, CourseRunFactory
 from courses.models import CourseRun
 from openedx_certificates.issuing.fetching import fetch_grade_pages
 from openedx_certificates.testing.crowd import ROWS, analyze, make_crowd
+from openedx_certificates.testing.factories import (
+    CourseRunEnrollmentFactory,
+    CourseRunFactory,
+    UserFactory,
+)
 from openedx_certificates.testing.webhooks import Knock, is_of_the_hosts_save
 from openedx_certificates.webhooks.tokens import find_last_end
 from tools.simulator import SimulatedOpenEdx
-from users.factories import UserFactory
 
 pytestmark = pytest.mark.django_db
 

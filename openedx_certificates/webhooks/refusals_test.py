@@ -9,11 +9,10 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from courses.factories import CourseRunFactory
 from courses.models import CourseRunCertificate, CourseRunEnrollment, CourseRunGrade
+from openedx_certificates.testing.factories import CourseRunFactory, UserFactory
 from openedx_certificates.testing.webhooks import Knock, MakeToken
 from tools.simulator import SimulatedOpenEdx
-from users.factories import UserFactory
 from users.models import User
 
 pytestmark = pytest.mark.django_db

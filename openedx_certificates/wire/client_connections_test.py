@@ -10,14 +10,13 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
-from courses.factories import CourseRunFactory
-from openedx.api import get_edx_grades_with_users
+from openedx_certificates.api import fetch_grades_with_users
 from openedx_certificates.testing.clients import make_client
+from openedx_certificates.testing.factories import CourseRunFactory, UserFactory
 from openedx_certificates.testing.scripted_server import Answer, ScriptedServer, http
 from openedx_certificates.wire.client import OpenEdxClient
 from openedx_certificates.wire.exceptions import OpenEdxNonsense
 from tools.simulator import Fault, SimulatedOpenEdx
-from users.factories import UserFactory
 from users.models import User
 
 COURSE_ID = "course-v1:MITx+6.00x+1T2026"
@@ -127,21 +126,21 @@ def test_a_forked_worker_asks_over_a_connection_of_its_own(openedx: SimulatedOpe
     openedx.enroll(COURSE_ID, "alice", passed=True, percent=0.85)
     # With the account at hand, the child has no need of the database, which is its parent's.
     alice = User.objects.prefetch_related("openedx_users").get()
-    list(get_edx_grades_with_users(run, alice))
+    list(fetch_grades_with_users(run, alice))
     parents = find_connections(openedx)
 
     child = os.fork()
     if child == 0:
         signal.alarm(10)
         try:
-            list(get_edx_grades_with_users(run, alice))
+            list(fetch_grades_with_users(run, alice))
             os._exit(0 if find_connections(openedx) - parents else 1)
         finally:
             os._exit(2)
     _, status = os.waitpid(child, 0)
 
     assert os.waitstatus_to_exitcode(status) == 0
-    list(get_edx_grades_with_users(run, alice))
+    list(fetch_grades_with_users(run, alice))
     assert find_connections(openedx) == parents
     assert openedx.request_count == 3
 

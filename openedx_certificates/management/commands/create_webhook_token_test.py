@@ -9,8 +9,8 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 from oauth2_provider.models import AccessToken
 
+from openedx_certificates.testing.factories import UserFactory
 from openedx_certificates.testing.webhooks import Knock, keeps_hashes_alone
-from users.factories import UserFactory
 from users.models import User
 
 pytestmark = pytest.mark.django_db

@@ -7,10 +7,13 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from courses.factories import CourseRunFactory
 from courses.models import CourseRun
 from openedx_certificates.models import CertificateRequest
-from openedx_certificates.testing.factories import CertificateRequestFactory, OpenEdxPauseFactory
+from openedx_certificates.testing.factories import (
+    CertificateRequestFactory,
+    CourseRunFactory,
+    OpenEdxPauseFactory,
+)
 from openedx_certificates.testing.scenes import FAILED, Enrolls, has_certificate
 from tools.simulator import SimulatedOpenEdx
 from users.models import User
