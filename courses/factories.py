@@ -29,6 +29,10 @@ class CourseFactory(DjangoModelFactory):
     class Meta:
         model = Course
 
+    class Params:
+        # MITx Online's factory makes the course's page, unless it is told not to.
+        page = None
+
 
 class CourseRunFactory(DjangoModelFactory):
     """A live, instructor-paced run with certificates due since yesterday."""

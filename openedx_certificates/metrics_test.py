@@ -10,11 +10,14 @@ from django.utils import timezone
 from oauth2_provider.models import AccessToken
 
 from courses.models import CourseRun
-from openedx_certificates.metrics import Figures, describe
 from openedx_certificates.models import CertificateRequest, CourseRunSweep, OpenEdxPause
 from openedx_certificates.testing.factories import CourseRunFactory, UserFactory
 from openedx_certificates.testing.scenes import Clock
 from users.models import User
+
+pytest.importorskip("prometheus_client", reason="The extra [metrics] is not installed.")
+
+from openedx_certificates.metrics import Figures, describe
 
 pytestmark = pytest.mark.django_db
 

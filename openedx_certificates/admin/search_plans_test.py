@@ -12,7 +12,10 @@ from django.urls import reverse
 from openedx_certificates.testing.crowd import ROWS, analyze, make_crowd
 from openedx_certificates.testing.factories import CourseRunFactory
 
-pytestmark = pytest.mark.django_db
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.site("The crowd is made by SQL for the tables of the host beside the app."),
+]
 
 LEARNER = ROWS // 2
 UUID_OF_LEARNER = UUID(int=LEARNER)

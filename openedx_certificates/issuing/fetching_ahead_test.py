@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.db.backends.signals import connection_created
-from pytest_django import Settings
 
 from openedx.models import OpenEdxUser
 from openedx_certificates.issuing.fetching import GradePage, fetch_grade_pages
@@ -37,7 +36,7 @@ class LeaseLost(Exception):
 
 
 @pytest.fixture
-def openedx(openedx: SimulatedOpenEdx, settings: Settings, db: None) -> SimulatedOpenEdx:
+def openedx(openedx: SimulatedOpenEdx, settings: Any, db: None) -> SimulatedOpenEdx:
     """An Open edX with five learners of ours, which at two a page are three pages."""
     settings.OPENEDX_CERTIFICATES_PAGE_SIZE = 2
     for username in CAST:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.db import connection, connections, transaction
-from pytest_django import DjangoAssertNumQueries, Settings
+from pytest_django import DjangoAssertNumQueries
 
 from openedx.factories import OpenEdxUserFactory
 from openedx_certificates.api import fetch_grades_with_users
@@ -38,7 +38,7 @@ RUN = Run()
 
 
 @pytest.fixture(autouse=True)
-def two_a_page(settings: Settings) -> None:
+def two_a_page(settings: Any) -> None:
     settings.OPENEDX_CERTIFICATES_PAGE_SIZE = 2
 
 
@@ -119,7 +119,7 @@ class TestAllLearners:
         assert [user for _, user in fetch_grades_with_users(RUN)] == [alice]
 
     def test_a_refused_grade_comes_with_its_user_and_its_reason(
-        self, openedx: SimulatedOpenEdx, settings: Settings
+        self, openedx: SimulatedOpenEdx, settings: Any
     ):
         settings.OPENEDX_CERTIFICATES_PAGE_SIZE = 10
         alice = enroll(openedx, "alice", percent=None)
@@ -139,7 +139,7 @@ class TestAllLearners:
         assert [user for _, user in fetch_grades_with_users(RUN)] == [bob]
 
     def test_a_page_can_be_cut_down_to_some_of_its_users(
-        self, openedx: SimulatedOpenEdx, settings: Settings
+        self, openedx: SimulatedOpenEdx, settings: Any
     ):
         settings.OPENEDX_CERTIFICATES_PAGE_SIZE = 10
         alice, _bob = enroll(openedx, "alice"), enroll(openedx, "bob")
@@ -329,7 +329,7 @@ class TestOneLearner:
             list(fetch_grades_with_users(RUN, alice))
 
     def test_the_settings_in_force_are_the_ones_that_count(
-        self, openedx: SimulatedOpenEdx, settings: Settings
+        self, openedx: SimulatedOpenEdx, settings: Any
     ):
         alice = enroll(openedx, "alice")
         list(fetch_grades_with_users(RUN, alice))

@@ -11,7 +11,7 @@ from typing import TypeVar
 import pytest
 from django.db import connection, transaction
 
-from courses.api import change_enrollment, create_local_enrollment
+from courses import api as courses_api
 from courses.models import (
     CourseRun,
     CourseRunCertificate,
@@ -178,12 +178,13 @@ def test_a_certificate_that_somebody_else_inserts_meanwhile_is_the_one(dana: Use
     assert certificate == CourseRunCertificate.all_objects.get()
 
 
+@pytest.mark.site("A host changes and mirrors enrollments by functions of its own.")
 def test_an_event_mirrors_the_enrollment_as_an_administrator_left_it(
     dana: User, run: CourseRun, admin_user: User
 ):
     overlap(
-        lambda: change_enrollment(dana, run, acting_user=admin_user, active=False),
-        lambda: create_local_enrollment(dana, run, mode="verified"),
+        lambda: courses_api.change_enrollment(dana, run, acting_user=admin_user, active=False),
+        lambda: courses_api.create_local_enrollment(dana, run, mode="verified"),
     )
 
     assert CourseRunEnrollment.objects.filter(user=dana).exists()

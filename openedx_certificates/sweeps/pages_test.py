@@ -3,12 +3,12 @@
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
-from pytest_django import Settings
 
 from courses.models import CourseRun, CourseRunCertificate, CourseRunGrade, CourseRunGradeAudit
 from openedx.factories import OpenEdxUserFactory
@@ -140,7 +140,7 @@ class TestPagesBehindAProxy:
         self,
         enrolled: Enrolls,
         openedx: SimulatedOpenEdx,
-        settings: Settings,
+        settings: Any,
         caplog: pytest.LogCaptureFixture,
         inner: str,
     ):

@@ -2,9 +2,12 @@
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from openedx_certificates.wire.client import OpenEdxClient, OpenEdxClientSettings
+
+#: Of the simulated Open edX, whatever the host's settings say.
+TOKEN: Final = "service-worker-token"
 
 
 def make_client(
@@ -12,7 +15,7 @@ def make_client(
 ) -> OpenEdxClient:
     """Return a client with the token of the tests; failed pages are asked for again at once."""
     settings: dict[str, Any] = {
-        "token": "service-worker-token",
+        "token": TOKEN,
         "timeout": 10.0,
         "page_size": 2,
         "page_retry_delay": 0.0,

@@ -1,6 +1,7 @@
 """Makers of rows of the app; and of the host's, over its own factories, with what our tests lean on."""
 
 from datetime import timedelta
+from typing import Any
 
 import factory
 from django.utils import timezone
@@ -16,6 +17,7 @@ from openedx_certificates.models import (
     ZeroNote,
 )
 from users import factories as users_factories
+from users.models import User
 
 
 class UserFactory(users_factories.UserFactory):
@@ -25,10 +27,18 @@ class UserFactory(users_factories.UserFactory):
     email = factory.Sequence(lambda n: f"learner-{n}@example.com")
     name = factory.Sequence(lambda n: f"Robin Number-{n}")
 
+    @classmethod
+    def _after_postgeneration(cls, instance: User, create: bool, results: Any = None) -> None:
+        super()._after_postgeneration(instance, create, results)
+        # MITx Online's user remembers which account was there while it was saved: none.
+        vars(instance).pop("openedx_user", None)
+
 
 class CourseRunFactory(courses_factories.CourseRunFactory):
     """A live, instructor-paced run with certificates due since yesterday."""
 
+    # Without the pages of MITx Online's site, which no test of ours reads.
+    course = factory.SubFactory(courses_factories.CourseFactory, page=None)
     live = True
     is_self_paced = False
     certificate_available_date = factory.LazyFunction(lambda: timezone.now() - timedelta(days=1))

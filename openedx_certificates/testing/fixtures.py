@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from django.core.cache import cache
 from django.db import OperationalError, connection
-from pytest_django import Settings
 
+from openedx_certificates.testing.clients import TOKEN
 from openedx_certificates.testing.leaks import nothing_leaks  # noqa: F401 - for pytest
 from openedx_certificates.testing.scenes import (  # noqa: F401 - for pytest
     certificate,
@@ -35,13 +35,14 @@ def nobody_has_failed_yet() -> None:
 def real_http(request: pytest.FixtureRequest) -> None:
     """Let the servers of our tests be asked, also where the host mocks all HTTP with `responses`."""
     if "mocked_responses" in request.fixturenames:
-        request.getfixturevalue("mocked_responses").add_passthru("http://127.0.0.1")
+        request.getfixturevalue("mocked_responses").stop(allow_assert=False)
 
 
 @pytest.fixture
-def openedx(settings: Settings) -> Iterator[SimulatedOpenEdx]:
+def openedx(settings: Any) -> Iterator[SimulatedOpenEdx]:
     """An Open edX over real HTTP, empty, which the settings point to; failed pages come at once."""
-    with SimulatedOpenEdx(token=settings.OPENEDX_SERVICE_WORKER_API_TOKEN) as simulated:
+    settings.OPENEDX_SERVICE_WORKER_API_TOKEN = TOKEN
+    with SimulatedOpenEdx(token=TOKEN) as simulated:
         settings.OPENEDX_API_BASE_URL = simulated.url
         settings.OPENEDX_CERTIFICATES_PAGE_RETRY_DELAY = 0.0
         yield simulated

@@ -32,6 +32,16 @@ keeps_hashes_alone = pytest.mark.skipif(
     not hasattr(toolkit, "set_token_value"), reason="This django-oauth-toolkit stores tokens."
 )
 
+# The enrollment webhook is the host's, built from the app's parts here, and MITx Online's own there.
+EACH_WEBHOOK = [
+    pytest.param("openedx-certificate-webhook", id="certificate"),
+    pytest.param(
+        "openedx-enrollment-webhook",
+        id="enrollment",
+        marks=pytest.mark.site("A host's enrollment webhook is its own."),
+    ),
+]
+
 NOT_PASSED = {"certificate_status": "not_eligible", "reason": "grade_not_passed"}
 NO_PAID_ENROLLMENT = {"certificate_status": "not_eligible", "reason": "no_paid_enrollment"}
 

@@ -109,6 +109,7 @@ class TestCreated:
 
         assert answered(response) == {"certificate_status": "created"}
 
+    @pytest.mark.site("What a host adds to a request is counted for the host beside the app.")
     def test_creating_takes_15_statements_or_fewer(
         self, run: CourseRun, dana: User, openedx: SimulatedOpenEdx, tell: Tell
     ):

@@ -28,6 +28,8 @@ CERTIFICATE = "openedx-certificate-webhook"
 ENROLLMENT = "openedx-enrollment-webhook"
 COURSE_ID = "course-v1:MITx+6.00x+1T2026"
 
+pytest.importorskip("prometheus_client", reason="The extra [metrics] is not installed.")
+
 Series = tuple[str, ...]
 
 

@@ -8,12 +8,11 @@ import time_machine
 from django.test import Client
 from django.urls import reverse
 
-from openedx_certificates.testing.webhooks import Knock, MakeToken
+from openedx_certificates.testing.webhooks import EACH_WEBHOOK, Knock, MakeToken
 from users.models import User
 
 pytestmark = pytest.mark.django_db
 
-WEBHOOKS = ["openedx-certificate-webhook", "openedx-enrollment-webhook"]
 EVENT = {"email": "nobody@example.com", "course_id": "course-v1:MITx+6.00x+1T2026"}
 IN_THE_MINUTE = "2026-03-02T12:00:20+00:00"
 
@@ -23,7 +22,7 @@ def three_may_fail(settings: Any) -> None:
     settings.OPENEDX_CERTIFICATES_FAILED_TOKENS_MAX = 3
 
 
-@pytest.fixture(params=WEBHOOKS, ids=["certificate", "enrollment"])
+@pytest.fixture(params=EACH_WEBHOOK)
 def webhook(request: pytest.FixtureRequest) -> str:
     return request.param
 

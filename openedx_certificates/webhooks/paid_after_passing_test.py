@@ -55,7 +55,12 @@ def ana(old_run: CourseRun, openedx: SimulatedOpenEdx) -> User:
     return ana
 
 
-@pytest.fixture(params=["by an event", "by a save", "by a new enrollment"])
+BY_EVENT = pytest.param(
+    "by an event", marks=pytest.mark.site("A host's enrollment webhook is its own.")
+)
+
+
+@pytest.fixture(params=[BY_EVENT, "by a save", "by a new enrollment"])
 def pay(request: pytest.FixtureRequest, knock: Knock, staff_token: str) -> Pay:
     """Pay for a run, in one of the ways there are."""
 

@@ -20,7 +20,10 @@ from openedx_certificates.testing.webhooks import Knock, is_of_the_hosts_save
 from openedx_certificates.webhooks.tokens import find_last_end
 from tools.simulator import SimulatedOpenEdx
 
-pytestmark = pytest.mark.django_db
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.site("The crowd is made by SQL for the tables of the host beside the app."),
+]
 
 # The applications are a handful of rows, and the pause is one, here and anywhere: nothing is faster
 # than to read such a table whole.

@@ -8,17 +8,16 @@ from django.urls import reverse
 from oauth2_provider.models import AccessToken
 from rest_framework.test import APIClient
 
-from openedx_certificates.testing.webhooks import Knock
+from openedx_certificates.testing.webhooks import EACH_WEBHOOK, Knock
 
 pytestmark = pytest.mark.django_db
 
-WEBHOOKS = ["openedx-certificate-webhook", "openedx-enrollment-webhook"]
 EVENT = {"email": "nobody@example.com", "course_id": "course-v1:MITx+6.00x+1T2026"}
 # What is answered to a caller that may send events: no user has this address.
 LET_IN = 404
 
 
-@pytest.fixture(params=WEBHOOKS, ids=["certificate", "enrollment"])
+@pytest.fixture(params=EACH_WEBHOOK)
 def webhook(request: pytest.FixtureRequest) -> str:
     return request.param
 

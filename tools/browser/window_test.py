@@ -1,4 +1,4 @@
-"""A real browser, and a small site of the tests' own for it to look at."""
+"""What fails a look at a page; the pages' own tests show the rest of the browser."""
 
 import http.server
 import threading
@@ -52,32 +52,6 @@ def title_of(page: Page) -> str:
     return page.title()
 
 
-def test_the_steps_see_the_page_in_the_window_asked_for(browser: Browser, site: str):
-    def measure(page: Page) -> object:
-        return page.evaluate("[innerWidth, innerHeight]")
-
-    assert browser.look_at(f"{site}/good", measure, width=375, height=700) == [375, 700]
-
-
-@pytest.mark.parametrize(("has_scripts", "title"), [(True, "Changed"), (False, "A page")])
-def test_scripts_run_only_where_they_may(browser: Browser, site: str, has_scripts, title):
-    assert browser.look_at(f"{site}/script", title_of, has_scripts=has_scripts) == title
-
-
-def test_the_session_cookie_is_there_for_one_look(browser: Browser, site: str):
-    def cookies(page: Page) -> str:
-        return page.evaluate("document.cookie")
-
-    first = browser.look_at(f"{site}/good", cookies, session_cookie="of-the-administrator")
-    second = browser.look_at(f"{site}/good", cookies)
-
-    assert (first, second) == ("sessionid=of-the-administrator", "")
-
-
-def test_a_page_that_is_not_found_is_looked_at_like_any_other(browser: Browser, site: str):
-    assert browser.look_at(f"{site}/nowhere", title_of) == "A page"
-
-
 @pytest.mark.parametrize(
     ("path", "complaint"),
     [
@@ -100,12 +74,6 @@ def test_what_the_steps_raise_is_raised_and_the_browser_goes_on(browser: Browser
         browser.look_at(f"{site}/good", fail)
 
     assert browser.look_at(f"{site}/good", title_of) == "A page"
-
-
-def test_the_database_can_be_asked_between_two_looks(browser: Browser, site: str, user):
-    browser.look_at(f"{site}/good", title_of)
-
-    user.refresh_from_db()
 
 
 def test_axe_finds_nothing_on_a_page_in_order(browser: Browser, site: str):
