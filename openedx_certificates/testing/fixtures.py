@@ -1,5 +1,6 @@
 """The fixtures of the app's tests. A host brings `user`, `staff_user`, `admin_user` and their clients."""
 
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -33,9 +34,13 @@ def nobody_has_failed_yet() -> None:
 
 @pytest.fixture(autouse=True)
 def real_http(request: pytest.FixtureRequest) -> None:
-    """Let the servers of our tests be asked, also where the host mocks all HTTP with `responses`."""
+    """Let the servers of our tests be asked, and no others, if the host mocks HTTP by `responses`."""
     if "mocked_responses" in request.fixturenames:
-        request.getfixturevalue("mocked_responses").stop(allow_assert=False)
+        # It logs each address with its question.
+        logging.getLogger("responses").setLevel(logging.WARNING)
+        for scheme in ("http", "https"):
+            for name in ("127.0.0.1", "localhost"):
+                request.getfixturevalue("mocked_responses").add_passthru(f"{scheme}://{name}")
 
 
 @pytest.fixture
