@@ -57,6 +57,7 @@ ODD_GRADES = [float("nan"), float("inf"), float("-inf"), 2.5, -0.1]
 
 
 class TestANewCertificate:
+    @pytest.mark.site("This certificate page and its receiver are our host's.")
     @pytest.mark.parametrize("is_for_one", [True, False], ids=["one learner", "a sweep"])
     def test_what_hangs_on_the_hosts_save_happens(
         self,
@@ -264,6 +265,7 @@ class TestRowsThatBreakOurRules:
         assert not has_certificate(dana, run)
 
 
+@pytest.mark.site("Variants are our host's rule.")
 def test_the_hosts_rule_decides_which_runs_are_swept(run: CourseRun, enrolled: Enrolls):
     variant = CourseRunFactory.create(course=run.course, variant="pace")
     translated = CourseRunFactory.create(course=run.course, variant="language")
@@ -285,6 +287,7 @@ def test_statements_bear_the_names_of_the_hosts_tables():
 class TestAHostWithoutTheApp:
     """An older version of the host does not know the tables, and deletes its own rows."""
 
+    @pytest.mark.site("More than our rows hangs on another host's users.")
     def test_it_can_delete_users_and_runs_and_the_rest_is_pruned(self, run: CourseRun):
         kept = CertificateRequestFactory.create()
         gone, gone_run = UserFactory.create(openedx_user=None), CourseRunFactory.create()

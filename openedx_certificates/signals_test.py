@@ -74,11 +74,17 @@ PATHS = {
         user=learner, course_run=run
     ),
     "grade": process_the_grade,
-    "command": set_grade_by_command,
 }
+COMMAND = pytest.param(
+    set_grade_by_command,
+    id="command",
+    marks=pytest.mark.site("manage_certificates is the host's."),
+)
 
 
-@pytest.mark.parametrize("path", PATHS.values(), ids=PATHS)
+@pytest.mark.parametrize(
+    "path", [*(pytest.param(path, id=name) for name, path in PATHS.items()), COMMAND]
+)
 def test_every_path_tells_of_a_new_certificate_once(
     path: Path, run: CourseRun, enrolled: Enrolls, told: list[CourseRunCertificate]
 ):
@@ -94,6 +100,7 @@ def test_every_path_tells_of_a_new_certificate_once(
     assert len(told) == 1
 
 
+@pytest.mark.site("The form for a grade is the host's admin.")
 def test_an_administrators_grade_in_the_admin_tells_too(
     run: CourseRun, told: list[CourseRunCertificate], admin_client
 ):

@@ -131,6 +131,7 @@ class TestLately:
             admin_client, "openedx_certificates_certificaterequest", "settled on", **hour
         ) == ["From 2026-03-02 11:00 to before 2026-03-02 12:00 UTC"]
 
+    @pytest.mark.site("The lists of runs and certificates are the host's admin.")
     def test_the_last_day_is_a_click(self, admin_client: Client, noon: datetime):
         new = CourseRunCertificateFactory.create()
         old = CourseRunCertificateFactory.create()
@@ -191,6 +192,7 @@ class TestSweeps:
         assert {names[sweep.pk] for sweep in found} == expected
 
 
+@pytest.mark.site("The lists of runs and certificates are the host's admin.")
 class TestRuns:
     def test_by_whether_they_are_swept(self, admin_client: Client, noon: datetime):
         swept = [CourseRunFactory.create(), CourseRunFactory.create(self_paced=True)]

@@ -9,6 +9,8 @@ from django.db.models import Model
 from django.http import HttpRequest
 from django.urls import reverse
 
+from openedx_certificates.admin.support import SupportAdmin
+
 
 class Links:
     """Addresses of the admin's lists and pages, if the reader may see them."""
@@ -31,7 +33,13 @@ class Links:
         args: list[Any] | None = None,
         query: Mapping[str, str] | None = None,
     ) -> str | None:
-        if not self._site.get_model_admin(model).has_view_permission(self._request):
+        if not self._site.is_registered(model):
+            return None
+        model_admin = self._site.get_model_admin(model)
+        # Without SupportAdmin, as in MITx Online, a host's list does not know our filters.
+        if query and not isinstance(model_admin, SupportAdmin):
+            return None
+        if not model_admin.has_view_permission(self._request):
             return None
         address = reverse(f"admin:{model._meta.label_lower.replace('.', '_')}_{page}", args=args)
         return f"{address}?{urlencode(query)}" if query else address

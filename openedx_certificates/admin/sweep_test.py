@@ -25,6 +25,7 @@ def listed(client: Client, **query: str) -> list[CourseRunSweep]:
     return list(client.get(reverse(LIST), query).context["cl"].result_list)
 
 
+@pytest.mark.site("The page of a run is the host's admin.")
 def test_the_runs_page_tells_of_the_last_sweep(admin_client: Client):
     started = timezone.now() - timedelta(hours=2, seconds=5)
     sweep = CourseRunSweepFactory.create(
@@ -46,6 +47,7 @@ def test_the_runs_page_tells_of_the_last_sweep(admin_client: Client):
     assert "as far as page 48" in page
 
 
+@pytest.mark.site("The page of a run is the host's admin.")
 @pytest.mark.parametrize(
     ("seconds", "shown"), [(0.24, "0.2 s"), (12.4, "12 s"), (60, "1 min 0 s"), (7260, "2 h 1 min")]
 )
@@ -58,6 +60,7 @@ def test_how_long_it_took_is_told_in_words(admin_client: Client, seconds: float,
     assert shown in page_of_run(admin_client, sweep)
 
 
+@pytest.mark.site("The page of a run is the host's admin.")
 @pytest.mark.parametrize(
     ("ends", "shown"),
     [
@@ -75,12 +78,14 @@ def test_what_comes_next(admin_client: Client, ends: timedelta | None, shown: st
     assert f">{shown}<" in page_of_run(admin_client, sweep)
 
 
+@pytest.mark.site("The page of a run is the host's admin.")
 def test_a_run_that_is_not_swept_any_more_says_so(admin_client: Client):
     sweep = CourseRunSweepFactory.create(course_run__live=False)
 
     assert "none: the run is closed or not live" in page_of_run(admin_client, sweep)
 
 
+@pytest.mark.site("The page of a run is the host's admin.")
 def test_a_run_that_was_never_swept_says_so(admin_client: Client):
     sweep = CourseRunSweepFactory.create(started_on=None, finished_on=None)
 

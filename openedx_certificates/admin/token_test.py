@@ -20,7 +20,10 @@ from openedx_certificates.testing.factories import UserFactory
 from openedx_certificates.testing.webhooks import Knock, keeps_hashes_alone
 from users.models import User
 
-pytestmark = pytest.mark.django_db
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.site("A host chooses this page by the toolkit's ACCESS_TOKEN_ADMIN_CLASS."),
+]
 
 TOKENS = "/admin/oauth2_provider/accesstoken/"
 ADD = f"{TOKENS}add/"

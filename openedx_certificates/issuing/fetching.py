@@ -69,7 +69,7 @@ def fetch_grade(course_run: host.CourseRun, user: host.User, *, patient: bool = 
     the question could not be asked.
     """
     edx_username = user.edx_username
-    if edx_username is None:
+    if not edx_username:
         raise NoEdxUsername("The learner has no username on Open edX.")
     with hold_nothing():
         grade = _client().fetch_grade(course_run.courseware_id, edx_username, patient=patient)

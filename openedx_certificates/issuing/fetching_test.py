@@ -342,6 +342,7 @@ class TestOneLearner:
 
 @pytest.mark.django_db(transaction=True)
 class TestTheDatabaseMeanwhile:
+    @pytest.mark.site("The pool of connections is the site's.")
     def test_learners_in_any_number_wait_without_a_connection(self, openedx: SimulatedOpenEdx):
         cast = [enroll(openedx, f"learner-{number}") for number in range(12)]
         openedx.set_fault("hang")
@@ -354,6 +355,7 @@ class TestTheDatabaseMeanwhile:
 
             assert [grade.username for grade in answers] == [user.edx_username for user in cast]
 
+    @pytest.mark.site("The pool of connections is the site's.")
     def test_a_sweep_waits_for_each_page_without_a_connection(self, openedx: SimulatedOpenEdx):
         cast = [enroll(openedx, edx_username) for edx_username in ("alice", "bob", "carol")]
         openedx.set_fault(Fault("hang", page=2))

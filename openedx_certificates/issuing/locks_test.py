@@ -192,6 +192,7 @@ def test_an_event_mirrors_the_enrollment_as_an_administrator_left_it(
     assert (change.data_before["active"], change.data_after["active"]) == (False, True)
 
 
+@pytest.mark.site("The lock time-out is the site's setting.")
 def test_a_lock_that_is_held_for_long_is_not_waited_for_for_ever(dana: User, run: CourseRun):
     with connection.cursor() as cursor:
         cursor.execute("SHOW lock_timeout")
@@ -271,6 +272,7 @@ class TestAPageOfASweep:
         assert CourseRunCertificate.all_objects.count() == 3
         assert CourseRunGradeAudit.objects.count() == 3
 
+    @pytest.mark.site("The lock time-out is the site's setting.")
     def test_a_learner_whose_row_somebody_keeps_locked_stops_nobody_else(
         self, dana: User, others: list[User], run: CourseRun, caplog: pytest.LogCaptureFixture
     ):

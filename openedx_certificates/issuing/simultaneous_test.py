@@ -138,6 +138,7 @@ def test_an_enrollment_that_ends_while_open_edx_is_asked_earns_nothing(
     assert not CourseRunCertificate.all_objects.exists()
 
 
+@pytest.mark.site("The pool of connections is the site's.")
 def test_no_connection_and_no_transaction_is_held_while_open_edx_is_asked(
     run: CourseRun, enrolled: Enrolls, openedx: SimulatedOpenEdx
 ):

@@ -179,6 +179,7 @@ def test_a_request_whose_certificate_the_sweep_takes_away_stays_open(run: Course
     assert request.is_open
 
 
+@pytest.mark.site("manage_certificates is the host's.")
 def test_an_administrator_goes_ahead_with_the_command(run: CourseRun, certified):
     certified(6, **ZERO)
     command = ("manage_certificates", "--create", "--run", run.courseware_id, "--no-progress")
@@ -193,6 +194,7 @@ def test_an_administrator_goes_ahead_with_the_command(run: CourseRun, certified)
     assert CourseRunCertificateDeletion.objects.count() == 6
 
 
+@pytest.mark.site("manage_certificates is the host's.")
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -164,6 +164,7 @@ class TestExists:
         assert openedx.request_count == 0
         assert not CertificateRequest.objects.exists()
 
+    @pytest.mark.site("A host's middleware asks the database as well.")
     def test_answering_takes_5_statements_or_fewer(self, run: CourseRun, dana: User, tell: Tell):
         CourseRunCertificateFactory.create(user=dana, course_run=run)
 

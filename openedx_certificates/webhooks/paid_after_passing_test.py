@@ -131,6 +131,7 @@ def test_a_payment_between_the_look_for_one_and_the_storing_of_the_grade_is_not_
     assert has_certificate(ana, old_run)
 
 
+@pytest.mark.site("A host's enrollment webhook is its own.")
 class TestADatabaseThatFailsWhenAPaymentIsLookedFor:
     def test_an_event_that_is_sent_again_finds_the_payment(
         self, ana: User, old_run: CourseRun, knock: Knock, staff_token: str

@@ -125,6 +125,7 @@ class TestWhoMayCall:
         refused(client.post(reverse(webhook), EVENT, "application/json"), 401, "detail")
 
 
+@pytest.mark.site("The host's own middleware sends plain HTTP elsewhere.")
 class TestPlainHttp:
     """If the site wants HTTPS: a redirect would turn the POST into a GET, and lose the event."""
 
@@ -561,6 +562,7 @@ def test_open_edx_is_not_asked_about_a_refused_event(
     assert openedx.request_count == 0
 
 
+@pytest.mark.site("A host's middleware may ask the database before any view.")
 def test_a_database_that_fails_is_a_503(
     webhook: str, staff_token: str, knock: Knock, broken_database: None
 ):

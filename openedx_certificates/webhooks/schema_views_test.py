@@ -71,9 +71,11 @@ class TestWhoMayRead:
 
         refused(client.get(address), 403)
 
+    @pytest.mark.site("The login page is the host's.")
     def test_a_browser_is_sent_to_the_admins_login(self, address: str, client: Client):
         sent_to_log_in(client.get(address, headers={"accept": BROWSER}), address)
 
+    @pytest.mark.site("The login page is the host's.")
     def test_a_learners_browser_too_which_tells_why(self, address: str, user: User, client: Client):
         client.force_login(user)
 

@@ -249,7 +249,7 @@ class TestTheCause:
 
     def test_a_name_that_can_not_be_resolved(self):
         # Too long for any name: the resolver says so without asking anybody.
-        failure = fail(make_client(f"http://{'.'.join(['x' * 60] * 5)}"))
+        failure = fail(make_client(f"http://{'.'.join(['x' * 60] * 5)}.test"))
 
         assert type(failure) is OpenEdxUnreachable
         assert str(failure).startswith("The name of Open edX's host can't be resolved (gaierror")

@@ -79,6 +79,7 @@ def test_a_pause_is_named_and_all_does_not_heed_it(
 def test_a_progress_bar_is_shown_when_asked_for(
     run: CourseRun, enrolled: Enrolls, capsys: pytest.CaptureFixture[str]
 ):
+    pytest.importorskip("tqdm", reason="The extra [progress] is not installed.")
     CertificateRequestFactory.create(user=enrolled(run), course_run=run)
 
     call_command("process_certificate_requests", "--progress")
