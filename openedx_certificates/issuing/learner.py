@@ -1,7 +1,6 @@
 """One learner in one run: fetch the grade, judge it, write what is decided, settle what waited for it."""
 
 from openedx_certificates import host
-from openedx_certificates.held.outcomes import settle_certified
 from openedx_certificates.issuing.fetching import fetch_grade
 from openedx_certificates.issuing.writing import carry_out
 from openedx_certificates.rules import Standing, Terms, Verdict, judge_report
@@ -46,6 +45,4 @@ def issue_for_grade(
     def judge(_user: int, standing: Standing) -> Verdict:
         return judge_report(standing, reported, terms)
 
-    verdict = carry_out(course_run, [user_id], judge)[user_id].verdict
-    settle_certified(course_run, {user_id: verdict.certificate})
-    return verdict
+    return carry_out(course_run, [user_id], judge)[user_id].verdict

@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 
 from openedx_certificates import host
 from openedx_certificates.clock import database_now
+from openedx_certificates.held.outcomes import settle_certified
 from openedx_certificates.held.payments import find_late_payments
 from openedx_certificates.issuing.after_commit import announce, keep_apart
 from openedx_certificates.issuing.bulk import insert_grades, update_grades
@@ -67,6 +68,9 @@ def carry_out(
 ) -> dict[int, Result]:
     """Bring the learners' grades and certificates in line with what is judged; return how they are.
 
+    Of one learner alone, an open request is settled if there is a certificate then; a page's caller
+    does that for all of the page.
+
     The number of statements does not depend on the number of learners, but for new certificates, which
     the host's own model saves one by one. All that is written is committed at once if the caller is in
     no transaction. Learners are judged once more if a simultaneous transaction was quicker, by
@@ -95,6 +99,9 @@ def carry_out(
                 }
                 with keep_apart():
                     written = _write(course_run, judged, standings)
+                if len(users) == 1:
+                    # In the same commit: what follows it, a receiver's work, needs no connection then.
+                    settle_certified(course_run, _outcomes(written))
         except IntegrityError:
             # Another process has created one of the certificates since we looked. If the values
             # themselves are refused, the same error comes again.
@@ -111,6 +118,10 @@ def carry_out(
         done |= written
         pending = [user for user in pending if user not in written]
     return done
+
+
+def _outcomes(results: Mapping[int, Result]) -> dict[int, CertificateOutcome]:
+    return {user: result.verdict.certificate for user, result in results.items()}
 
 
 def _write(

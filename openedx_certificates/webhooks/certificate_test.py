@@ -1,10 +1,13 @@
 """The certificate webhook: from a valid event to the reply, the rows, and what Open edX was asked."""
 
 import logging
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import connection, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -173,6 +176,42 @@ class TestExists:
 
         assert answered(response) == {"certificate_status": "exists"}
         assert len(statements) <= 5, listed(statements)
+
+
+@pytest.mark.django_db(transaction=True)
+class TestConnections:
+    """A host without a pool makes each anew: one until Open edX is asked, and one to write."""
+
+    @pytest.fixture
+    def made(self, run: CourseRun, dana: User, staff_token: str) -> Iterator[list[str]]:
+        """The connections that are made from here on."""
+        made: list[str] = []
+
+        def note(connection: BaseDatabaseWrapper, **_signal: object) -> None:
+            made.append(connection.alias)
+
+        connections.close_all()
+        connection_created.connect(note)
+        yield made
+        connection_created.disconnect(note)
+
+    def test_a_new_certificate_takes_two(
+        self, made: list[str], run: CourseRun, dana: User, openedx: SimulatedOpenEdx, tell: Tell
+    ):
+        openedx.enroll(run.courseware_id, "dana.x+y", passed=True, percent=0.91)
+
+        assert answered(tell(dana, run)) == {"certificate_status": "created"}
+        assert len(made) == 2
+
+    def test_one_that_exists_takes_one(
+        self, run: CourseRun, dana: User, made: list[str], tell: Tell
+    ):
+        CourseRunCertificateFactory.create(user=dana, course_run=run)
+        connections.close_all()
+        made.clear()
+
+        assert answered(tell(dana, run)) == {"certificate_status": "exists"}
+        assert len(made) == 1
 
 
 class TestNotEligible:
