@@ -12,6 +12,8 @@ from courses.models import CourseRun, CourseRunCertificate
 from openedx_certificates.api import (
     generate_course_run_certificates,
     manage_course_run_certificate_access,
+    override_user_grade,
+    process_course_run_grade_certificate,
     process_requests,
     request_certificate,
 )
@@ -128,6 +130,18 @@ class TestASweep:
         generate_course_run_certificates(user=dana)
 
         assert is_settled(dana, run, "created")
+
+    def test_an_administrators_grade_settles_the_request_too(
+        self, run: CourseRun, enrolled: Enrolls, openedx: SimulatedOpenEdx
+    ):
+        dana = enrolled(run)
+        CertificateRequestFactory.create(user=dana, course_run=run)
+
+        grade = override_user_grade(dana, 0.9, "A", run.courseware_id, should_force_pass=True)
+        process_course_run_grade_certificate(grade)
+
+        assert is_settled(dana, run, "created")
+        assert openedx.request_count == 0
 
 
 class TestARequestWhoseCertificateIsThere:

@@ -180,7 +180,7 @@ class TestExists:
 
 @pytest.mark.django_db(transaction=True)
 class TestConnections:
-    """A host without a pool makes each anew: one until Open edX is asked, and one to write."""
+    """A host without a pool opens each: one until Open edX is asked, and one to write."""
 
     @pytest.fixture
     def made(self, run: CourseRun, dana: User, staff_token: str) -> Iterator[list[str]]:
