@@ -32,6 +32,7 @@ ENROLLMENT_MODE_MAX_LENGTH: Final = 20
 
 _TABLES: Final = {
     "users": "users.User",
+    "runs": "courses.CourseRun",
     "accounts": "openedx.OpenEdxUser",
     "enrollments": "courses.CourseRunEnrollment",
     "grades": "courses.CourseRunGrade",
@@ -109,9 +110,20 @@ def find_user_by_email(email: str) -> User | None:
     )
 
 
+#: The same in a statement, for `learner` and the parameter `email`.
+SAME_EMAIL: Final = "LOWER(learner.email) = LOWER(%(email)s)"
+
+
 def find_course_run(course_id: str) -> CourseRun | None:
     """Return the run with Open edX's course id, None without one."""
     return course_runs().filter(courseware_id=course_id).first()
+
+
+def row_of(model: str, **columns: object) -> Any:
+    """Return a row of the host of which these columns were read; the others are when they are asked for."""
+    found = apps.get_model(model)
+    names = [field.attname for field in found._meta.concrete_fields if field.attname in columns]
+    return found.from_db(connection.alias, names, [columns[name] for name in names])
 
 
 def map_user_ids(edx_usernames: Collection[str]) -> dict[str, int]:

@@ -176,7 +176,8 @@ def test_the_sender_who_got_no_answer_is_answered_by_the_next_server(
 
     assert unanswered.result() is None
     assert answer is not None
-    assert answer.json() == {"certificate_status": "exists"}
+    # Certificate and request are of one commit: the first server left neither settled.
+    assert answer.json() == {"certificate_status": "created"}
     assert get_certified(learners.run) == [learners.passed]
     asked = openedx.request_count
     process_requests()

@@ -4,17 +4,18 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
+from typing import Any
 from uuid import uuid4
 
 from django.db import connection
 
 from openedx_certificates import host
 from openedx_certificates.attempts.attempt import make_attempt
-from openedx_certificates.held.pause import get_pause
 from openedx_certificates.held.queue import Status, accept_request
 from openedx_certificates.held.wakeup import wake_worker
-from openedx_certificates.models import CertificateRequest
+from openedx_certificates.models import CertificateRequest, OpenEdxPause
 from openedx_certificates.rules import CertificateOutcome
 from openedx_certificates.settings import app_settings
 from openedx_certificates.waiting.holding import hold_nothing
@@ -23,31 +24,70 @@ LOOK_SECONDS = 0.1
 # The contract, section 5: an Open edX that sends the event whenever a grade is read would be asked
 # for the grade, send the event, and so on without end.
 UNPAID_ANSWER_HOLDS_MINUTES = 10
-_ANSWER = """
+# One statement for all that is asked before a question to Open edX: each costs a round trip, and the
+# ORM's as much again.
+_SEE = """
 SELECT
-    (
-        SELECT is_revoked FROM {certificates}
-        WHERE user_id = %(user)s AND course_run_id = %(course_run)s
-    ),
+    learner.id, learner.is_active, run.id, run.courseware_id, run.course_id,
+    certificate.is_revoked,
     EXISTS (
         SELECT FROM openedx_certificates_certificaterequest AS settled
-        WHERE user_id = %(user)s AND course_run_id = %(course_run)s
+        WHERE settled.user_id = learner.id AND settled.course_run_id = run.id
         AND status = 'not_eligible' AND reason = 'no_paid_enrollment'
         AND settled_on > statement_timestamp() - %(minutes)s * interval '1 minute'
         AND settled_on <= statement_timestamp()
         AND NOT EXISTS (
             SELECT FROM {enrollments} AS enrollment
-            WHERE enrollment.user_id = %(user)s AND enrollment.run_id = %(course_run)s
+            WHERE enrollment.user_id = learner.id AND enrollment.run_id = run.id
             -- A save of the future is a wrong clock's: nothing is known of it. Who has paid counts
             -- all the same, also past `save()`, or by a process whose clock is behind.
             AND (
                 enrollment.updated_on > settled.settled_on
                 AND enrollment.updated_on <= statement_timestamp()
-                OR (%(is_active)s AND active AND enrollment_mode = ANY(%(paid_modes)s))
+                OR (learner.is_active AND active AND enrollment_mode = ANY(%(paid_modes)s))
             )
         )
-    )
+    ),
+    coalesce(pause.failures, 0), pause.next_probe_on
+FROM (VALUES (1)) AS event
 """
+_WITH_WHAT_IS_THERE = """
+LEFT JOIN {certificates} AS certificate
+    ON certificate.user_id = learner.id AND certificate.course_run_id = run.id
+LEFT JOIN openedx_certificates_openedxpause AS pause ON pause.id = 1
+ORDER BY learner.id
+LIMIT 1
+"""
+_SEE_EVENT = f"""{_SEE}
+LEFT JOIN {{users}} AS learner ON {host.SAME_EMAIL}
+LEFT JOIN {{runs}} AS run ON run.courseware_id = %(course_id)s
+{_WITH_WHAT_IS_THERE}"""
+_SEE_ROWS = f"""{_SEE}
+LEFT JOIN {{users}} AS learner ON learner.id = %(user)s
+LEFT JOIN {{runs}} AS run ON run.id = %(course_run)s
+{_WITH_WHAT_IS_THERE}"""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is there already when an event comes."""
+
+    #: None if there is none of them. Of their columns only the first few are read, the others when asked for.
+    user: host.User | None
+    course_run: host.CourseRun | None
+    #: What can be answered without a question to Open edX, None if nothing can.
+    answer: CertificateOutcome | None
+    pause: OpenEdxPause
+
+
+def see_event(email: str, course_id: str) -> Seen:
+    """Return what is known of the learner and the run that an event names; one statement.
+
+    Args:
+        email: in any case, as the learner's unique index has it.
+        course_id: exactly as it is stored.
+    """
+    return _see(_SEE_EVENT, {"email": email.strip(), "course_id": course_id})
 
 
 def request_certificate(user: host.User, course_run: host.CourseRun) -> CertificateOutcome | None:
@@ -69,41 +109,49 @@ def request_certificate(user: host.User, course_run: host.CourseRun) -> Certific
 
     Raises Django's database errors; if they come before the request is committed, it is not held.
     """
-    answer = _find_answer(user, course_run)
-    if answer is not None:
-        return answer
+    return take_in(
+        _see(_SEE_ROWS, {"user": user.pk, "course_run": course_run.pk}), user, course_run
+    )
+
+
+def take_in(seen: Seen, user: host.User, course_run: host.CourseRun) -> CertificateOutcome | None:
+    """Do what `request_certificate` does, if it has been seen already what is there."""
+    if seen.answer is not None:
+        return seen.answer
     with _place_to_wait() as has_place:
-        pause = get_pause() if has_place else None
-        lease = uuid4() if pause is not None and not pause.is_on else None
+        lease = uuid4() if has_place and not seen.pause.is_on else None
         request = accept_request(user, course_run, lease=lease)
         if request is None:
             # Issued since we looked, by an event of the same moment.
             return request_certificate(user, course_run)
-        if pause is not None and lease is not None:
+        if lease is not None:
             if request.lease == lease:
-                return make_attempt(request, lease, pause).outcome
+                return make_attempt(request, lease, seen.pause).outcome
             return _wait_for_the_other(request)
     wake_worker()
     return None
 
 
-def _find_answer(user: host.User, course_run: host.CourseRun) -> CertificateOutcome | None:
-    """Return what can be answered without a question to Open edX, None if nothing can; one statement."""
+def _see(statement: str, which: dict[str, Any]) -> Seen:
+    holds: dict[str, Any] = {
+        "minutes": UNPAID_ANSWER_HOLDS_MINUTES,
+        "paid_modes": host.paid_modes(),
+    }
     with connection.cursor() as cursor:
-        cursor.execute(
-            host.sql(_ANSWER),
-            {
-                "user": user.pk,
-                "course_run": course_run.pk,
-                "minutes": UNPAID_ANSWER_HOLDS_MINUTES,
-                "is_active": user.is_active,
-                "paid_modes": host.paid_modes(),
-            },
+        cursor.execute(host.sql(statement), {**which, **holds})
+        user, is_active, run, courseware_id, course, is_revoked, was_unpaid, failures, probe = (
+            cursor.fetchone()
         )
-        is_revoked, was_unpaid = cursor.fetchone()
+    answer = CertificateOutcome.NO_PAID_ENROLLMENT if was_unpaid else None
     if is_revoked is not None:
-        return CertificateOutcome.REVOKED if is_revoked else CertificateOutcome.EXISTS
-    return CertificateOutcome.NO_PAID_ENROLLMENT if was_unpaid else None
+        answer = CertificateOutcome.REVOKED if is_revoked else CertificateOutcome.EXISTS
+    return Seen(
+        user and host.row_of("users.User", id=user, is_active=is_active),
+        run
+        and host.row_of("courses.CourseRun", id=run, courseware_id=courseware_id, course_id=course),
+        answer,
+        OpenEdxPause(failures=failures, next_probe_on=probe),
+    )
 
 
 def _wait_for_the_other(request: CertificateRequest) -> CertificateOutcome | None:

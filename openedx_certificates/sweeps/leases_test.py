@@ -146,7 +146,8 @@ class TestOneRun:
         settings,
         monkeypatch: pytest.MonkeyPatch,
     ):
-        settings.OPENEDX_CERTIFICATES_SWEEP_LEASE = 0.4
+        length = timedelta(seconds=2)
+        settings.OPENEDX_CERTIFICATES_SWEEP_LEASE = length.total_seconds()
         monkeypatch.setattr(fetching, "ALIVE_SECONDS", 0.05)
         enrolled(run)
         openedx.set_fault(Fault("hang", count=1))
@@ -155,7 +156,7 @@ class TestOneRun:
         held = CourseRunSweep.objects.get(course_run=run)
 
         begun = held.leased_until
-        while held.leased_until < begun + timedelta(seconds=1):
+        while held.leased_until < begun + length:
             held.refresh_from_db()
             with pytest.raises(RunIsSwept):
                 claim_sweep(run)

@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from openedx_certificates import host
-from openedx_certificates.attempts.intake import request_certificate
+from openedx_certificates.attempts.intake import see_event, take_in
 from openedx_certificates.logs import get_logger
 from openedx_certificates.masking import mask_email
 from openedx_certificates.settings import app_settings
@@ -51,8 +51,10 @@ def edx_certificate_webhook(request: Request) -> Response:
     # 2xx: a promise. The certificate exists, or the request is held until it is settled, and the
     # plugin may forget the event. 503: our database failed; the plugin repeats within seconds.
     # Other 4xx: the event will never be taken; the plugin repeats it all the same.
-    user, run, _event = receive_event("certificate", request, CertificateEventSerializer)
-    outcome = request_certificate(user, run)
+    event = _begin("certificate", request, CertificateEventSerializer)
+    seen = see_event(event["email"], event["course_id"])
+    user, run = _known("certificate", event, seen.user, seen.course_run)
+    outcome = take_in(seen, user, run)
     log.info(
         "certificate webhook answered",
         extra={**_ids(user, run), "outcome": str(outcome or "deferred")},
@@ -80,13 +82,25 @@ def receive_event(
     kind: str, request: Request, serializer_class: type[CertificateEventSerializer]
 ) -> tuple[host.User, host.CourseRun, dict[str, Any]]:
     """Return the user and the run an event is about, and its fields; raise what refuses it."""
-    log.info("%s webhook called", kind, extra={"caller_id": request.user.pk})
-    event = read_event(request, serializer_class)
+    event = _begin(kind, request, serializer_class)
     user = host.find_user_by_email(event["email"])
+    run = host.find_course_run(event["course_id"])
+    return *_known(kind, event, user, run), event
+
+
+def _begin(
+    kind: str, request: Request, serializer_class: type[CertificateEventSerializer]
+) -> dict[str, Any]:
+    log.info("%s webhook called", kind, extra={"caller_id": request.user.pk})
+    return read_event(request, serializer_class)
+
+
+def _known(
+    kind: str, event: dict[str, Any], user: host.User | None, run: host.CourseRun | None
+) -> tuple[host.User, host.CourseRun]:
     if user is None:
         log.warning("%s webhook: user not found", kind, extra={"email": mask_email(event["email"])})
         raise NotKnownHere("User not found.")
-    run = host.find_course_run(event["course_id"])
     if run is None:
         log.warning(
             "%s webhook: course run not found",
@@ -95,7 +109,7 @@ def receive_event(
         )
         raise NotKnownHere("Course run not found.")
     log.info("%s webhook validated", kind, extra=_ids(user, run))
-    return user, run, event
+    return user, run
 
 
 def _loggable(course_id: str) -> str:
