@@ -72,7 +72,7 @@ LEFT JOIN {{runs}} AS run ON run.id = %(course_run)s
 class Seen:
     """What is there already when an event comes."""
 
-    #: None if there is none of them. Of their columns only the first few are read, the others when asked for.
+    #: None if unknown here. Only the columns that an event needs are read, the others when they are asked for.
     user: host.User | None
     course_run: host.CourseRun | None
     #: What can be answered without a question to Open edX, None if nothing can.

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.db import connection
-from django.db.models import DurationField, ExpressionWrapper, OuterRef, Subquery
+from django.db.models import DurationField, Exists, ExpressionWrapper, OuterRef, Subquery
 from django.db.models.functions import Now
 
 from openedx_certificates import host
@@ -98,35 +98,40 @@ def look_at_standings(
 
 
 def lock_standings(course_run: host.CourseRun, users: Collection[int]) -> dict[int, LockedStanding]:
-    """Return how each of the users stands in the run; three statements.
+    """Return how each of the users stands in the run; two statements, and one for certificates.
 
-    Each caller locks grades, then certificates, then enrollments, each in the order of the users, so
+    Each caller locks grades, then enrollments, then certificates, each in the order of the users, so
     that two of them do not wait for each other.
     """
     standings = {user: LockedStanding() for user in users}
     grades = host.grades().filter(course_run=course_run, user__in=standings)
     for grade in grades.select_for_update(of=("self",)).order_by("user_id"):
         standings[grade.user_id].grade = grade
+    certificates = host.certificates().filter(course_run=course_run)
+    # Locked too: a payment that is given back at this moment comes after the certificate, or before it.
+    enrollments = (
+        host.paid_enrollments()
+        .filter(run=course_run, user__in=standings)
+        .annotate(is_certified=Exists(certificates.filter(user=OuterRef("user"))))
+        .select_for_update(of=("self",), no_key=True)
+        .order_by("user_id")
+    )
+    rest = set(users)
+    for user, is_certified, now in enrollments.values_list("user_id", "is_certified", Now()):
+        standings[user].has_paid, standings[user].read_on = True, now
+        if not is_certified:
+            # One that comes now is refused by the unique constraint, and the learner judged again.
+            rest.discard(user)
+    if not rest:
+        return standings
     reported_on = ZeroNote.objects.filter(certificate_uuid=OuterRef("uuid")).values("reported_on")
-    certificates = (
-        host.certificates()
-        .filter(course_run=course_run, user__in=standings)
-        .annotate(
-            zero_reported_for=ExpressionWrapper(
-                Now() - Subquery(reported_on), output_field=DurationField()
-            )
+    with_notes = certificates.filter(user__in=rest).annotate(
+        zero_reported_for=ExpressionWrapper(
+            Now() - Subquery(reported_on), output_field=DurationField()
         )
     )
-    for certificate in certificates.select_for_update(of=("self",)).order_by("user_id"):
+    for certificate in with_notes.select_for_update(of=("self",)).order_by("user_id"):
         standing = standings[certificate.user_id]
-        standing.certificate = certificate
+        standing.certificate, standing.has_paid = certificate, False
         standing.zero_reported_for = certificate.zero_reported_for
-    without = [user for user, standing in standings.items() if standing.certificate is None]
-    if without:
-        # Locked too: a payment that is given back at this moment comes after the certificate, or
-        # before it.
-        enrollments = host.paid_enrollments().filter(run=course_run, user__in=without)
-        locked = enrollments.select_for_update(of=("self",), no_key=True).order_by("user_id")
-        for user, now in locked.values_list("user_id", Now()):
-            standings[user].has_paid, standings[user].read_on = True, now
     return standings
