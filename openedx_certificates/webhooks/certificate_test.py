@@ -196,17 +196,22 @@ class TestConnections:
     """A host without a pool opens each: one until Open edX is asked, and one to write."""
 
     @pytest.fixture
-    def made(self, run: CourseRun, dana: User, staff_token: str) -> Iterator[list[str]]:
-        """The connections that are made from here on."""
+    def made(
+        self, run: CourseRun, dana: User, staff_token: str, monkeypatch: pytest.MonkeyPatch
+    ) -> Iterator[list[str]]:
+        """The connections that are made from here on, without a pool."""
         made: list[str] = []
+        connections.close_all()
+        options = {**connection.settings_dict["OPTIONS"], "pool": None}
+        monkeypatch.setitem(connection.settings_dict, "OPTIONS", options)
 
         def note(connection: BaseDatabaseWrapper, **_signal: object) -> None:
             made.append(connection.alias)
 
-        connections.close_all()
         connection_created.connect(note)
         yield made
         connection_created.disconnect(note)
+        connections.close_all()
 
     def test_a_new_certificate_takes_two(
         self, made: list[str], run: CourseRun, dana: User, openedx: SimulatedOpenEdx, tell: Tell

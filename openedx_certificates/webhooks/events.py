@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import IO, Any
 
+from django.db import connection
 from django.http import UnreadablePostError
 from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.negotiation import DefaultContentNegotiation
@@ -56,14 +57,15 @@ class EventParser(BaseParser):
 
     @staticmethod
     def _waiting_for_body(parser_context: Mapping[str, Any] | None) -> AbstractContextManager[None]:
-        """Hold nothing while a long body comes, and no turn while a short one does.
+        """Hold nothing while the body comes: the token has been looked up.
 
-        The token has been looked up by now. An event fits into the packet of its headers: to take a
-        second connection for it costs a host without a pool more than the whole rest of a reply.
+        A host without a pool keeps its connection for a short body, which fits into the packet of its
+        headers: another connection would cost it more than the rest of an answer.
         """
         request: Request = (parser_context or {})["request"]
         is_short = _UNDER_1_000_BYTES.fullmatch(request.META.get("CONTENT_LENGTH", ""))
-        return webhook_turn_given_up() if is_short else hold_nothing()
+        has_pool = getattr(connection, "pool", None) is not None
+        return webhook_turn_given_up() if is_short and not has_pool else hold_nothing()
 
 
 class JsonWhateverIsAccepted(DefaultContentNegotiation):
