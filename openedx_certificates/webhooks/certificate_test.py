@@ -191,6 +191,7 @@ class TestExists:
         assert len(statements) <= 2, listed(statements)
 
 
+@pytest.mark.site("What another host's save() does at once may open its own.")
 @pytest.mark.django_db(transaction=True)
 class TestConnections:
     """A host without a pool opens each: one until Open edX is asked, and one to write."""

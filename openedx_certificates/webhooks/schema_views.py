@@ -31,6 +31,7 @@ class StaffView(APIView):
     """
 
     schema = None
+    http_method_names = ["get", "head"]
     authentication_classes = [BearerTokenAuthentication, SessionAuthentication]
     permission_classes = [IsAdminUser]
 

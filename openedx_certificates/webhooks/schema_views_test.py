@@ -66,6 +66,14 @@ class TestWhoMayRead:
 
         refused(client.get(address, headers={"authorization": authorization}), 403)
 
+    @pytest.mark.parametrize("method", ["OPTIONS", "POST", "DELETE"])
+    def test_other_methods_are_405_in_json(
+        self, address: str, method: str, staff_user: User, client: Client
+    ):
+        client.force_login(staff_user)
+
+        refused(client.generic(method, address), 405)
+
     def test_a_learner_who_is_logged_in_is_403(self, address: str, user: User, client: Client):
         client.force_login(user)
 
