@@ -69,34 +69,53 @@ _WANTED: Final = (
     (
         "users",
         r"unique .*\(lower\(\(email\)",
-        "CREATE UNIQUE INDEX CONCURRENTLY ON {} (LOWER(email))",
+        "CREATE UNIQUE INDEX CONCURRENTLY users_user_email_lower_unique ON {} (LOWER(email))",
+    ),
+    (
+        "users",
+        r"\(id\) where is_staff$",
+        "CREATE INDEX CONCURRENTLY users_user_staff ON {} (id) WHERE is_staff",
     ),
     (
         "accounts",
         r"\(lower\(\(edx_username\)",
-        "CREATE INDEX CONCURRENTLY ON {} (LOWER(edx_username))",
+        "CREATE INDEX CONCURRENTLY openedx_edx_username_lower ON {} (LOWER(edx_username))",
+    ),
+    (
+        "runs",
+        r"\(certificate_available_date\)",
+        "CREATE INDEX CONCURRENTLY courses_run_live_cert_date ON {} (certificate_available_date) "
+        "WHERE live",
     ),
     (
         "enrollments",
         r"unique .*\((user_id, run_id|run_id, user_id)\)$",
-        "CREATE UNIQUE INDEX CONCURRENTLY ON {} (user_id, run_id)",
+        "CREATE UNIQUE INDEX CONCURRENTLY courses_courserunenrollment_user_run_unique ON {} "
+        "(user_id, run_id)",
     ),
     (
         "grades",
         r"unique .*\((user_id, course_run_id|course_run_id, user_id)\)$",
-        "CREATE UNIQUE INDEX CONCURRENTLY ON {} (user_id, course_run_id)",
+        "CREATE UNIQUE INDEX CONCURRENTLY courses_courserungrade_user_run_unique ON {} "
+        "(user_id, course_run_id)",
     ),
     (
         "grades",
         r"^check .*\(grade >=",
-        "ALTER TABLE {} ADD CHECK (grade >= 0 AND grade <= 2) NOT VALID",
+        "ALTER TABLE {} ADD CONSTRAINT courses_courserungrade_range "
+        "CHECK (grade >= 0 AND grade <= 2) NOT VALID",
     ),
     (
         "certificates",
         r"unique .*\((user_id, course_run_id|course_run_id, user_id)\)$",
-        "CREATE UNIQUE INDEX CONCURRENTLY ON {} (user_id, course_run_id)",
+        "CREATE UNIQUE INDEX CONCURRENTLY courses_courseruncertificate_user_run_unique ON {} "
+        "(user_id, course_run_id)",
     ),
-    ("certificates", r"\(created_on\)", "CREATE INDEX CONCURRENTLY ON {} (created_on)"),
+    (
+        "certificates",
+        r"\(created_on\)",
+        "CREATE INDEX CONCURRENTLY courses_certificate_created ON {} (created_on)",
+    ),
 )
 _DEFINITIONS: Final = """
 SELECT lower(pg_get_indexdef(indexrelid)) FROM pg_index WHERE indrelid = %(table)s::regclass

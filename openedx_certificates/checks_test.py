@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.core.checks import run_checks
 from django.core.management import call_command
 from django.utils import timezone
@@ -115,7 +116,8 @@ class TestHostTables:
         found = run_checks(tags=[checks.TAG], databases=["default"])
 
         assert [each.hint for each in found] == [
-            'ALTER TABLE "courses_courserungrade" ADD CHECK (grade >= 0 AND grade <= 2) NOT VALID;'
+            'ALTER TABLE "courses_courserungrade" ADD CONSTRAINT courses_courserungrade_range '
+            "CHECK (grade >= 0 AND grade <= 2) NOT VALID;"
         ]
         assert not any(each.is_serious() for each in found)
 
@@ -133,19 +135,36 @@ class TestHostTables:
             (
                 "ALTER TABLE courses_courseruncertificate "
                 "DROP CONSTRAINT courses_courseruncertificate_user_run_unique",
-                "CREATE UNIQUE INDEX CONCURRENTLY ON "
-                '"courses_courseruncertificate" (user_id, course_run_id);',
+                "CREATE UNIQUE INDEX CONCURRENTLY courses_courseruncertificate_user_run_unique "
+                'ON "courses_courseruncertificate" (user_id, course_run_id);',
             ),
             (
                 "DROP INDEX users_user_email_lower_unique",
-                'CREATE UNIQUE INDEX CONCURRENTLY ON "users_user" (LOWER(email));',
+                "CREATE UNIQUE INDEX CONCURRENTLY users_user_email_lower_unique "
+                'ON "users_user" (LOWER(email));',
             ),
             (
                 "DROP INDEX courses_certificate_created",
-                'CREATE INDEX CONCURRENTLY ON "courses_courseruncertificate" (created_on);',
+                "CREATE INDEX CONCURRENTLY courses_certificate_created "
+                'ON "courses_courseruncertificate" (created_on);',
+            ),
+            (
+                "DROP INDEX users_user_staff",
+                'CREATE INDEX CONCURRENTLY users_user_staff ON "users_user" (id) WHERE is_staff;',
+            ),
+            (
+                "DROP INDEX courses_run_live_cert_date",
+                'CREATE INDEX CONCURRENTLY courses_run_live_cert_date ON "courses_courserun" '
+                "(certificate_available_date) WHERE live;",
             ),
         ],
-        ids=["one row per user and run", "one user per address", "certificates of a day"],
+        ids=[
+            "one row per user and run",
+            "one user per address",
+            "certificates of a day",
+            "tokens of the staff",
+            "runs around a date",
+        ],
     )
     def test_an_index_that_is_missing_is_asked_for_by_its_statement(self, drop: str, wanted: str):
         alter(drop)
@@ -153,6 +172,19 @@ class TestHostTables:
         found = run_checks(tags=[checks.TAG], databases=["default"])
 
         assert wanted in [each.hint for each in found]
+
+    @pytest.mark.site("It is this host's models that are held to the check.")
+    def test_each_index_of_this_host_is_one_that_another_is_asked_for(self):
+        tables = ["User", "OpenEdxUser", "CourseRun", "CourseRunGrade", "CourseRunCertificate"]
+        models = [model for model in apps.get_models() if model.__name__ in tables]
+        made = {index.name for model in models for index in model._meta.indexes}
+
+        for name in made:
+            alter(f"DROP INDEX {name}")
+        found = run_checks(tags=[checks.TAG], databases=["default"])
+
+        assert len(made) >= 4
+        assert {name for name in made for each in found if f" {name} " in str(each.hint)} == made
 
     @pytest.mark.site("What another host's tables lack is its own.")
     def test_the_order_of_the_columns_is_the_hosts_affair(self):

@@ -13,14 +13,6 @@ from django.conf import settings
 from django.core.management import get_commands, load_command_class
 from django.urls import Resolver404, get_resolver, resolve
 
-from courses.models import (
-    Course,
-    CourseRun,
-    CourseRunCertificate,
-    CourseRunEnrollment,
-    CourseRunGrade,
-)
-from openedx.models import OpenEdxUser
 from openedx_certificates.api import GenerationSummary
 from openedx_certificates.attempts.passes import ProcessingSummary
 from openedx_certificates.rules import CertificateOutcome
@@ -94,14 +86,6 @@ def test_each_table_constraint_and_index_that_a_document_names_exists(page: str)
     words = [word for word in words if word.partition(".")[0] not in NO_TABLES]
 
     assert [word for word in words if word not in known | columns] == []
-
-
-def test_each_index_on_a_table_of_mitx_onlines_is_named_where_it_moves():
-    courses = [Course, CourseRun, CourseRunEnrollment, CourseRunGrade, CourseRunCertificate]
-    tables = [*courses, OpenEdxUser]
-    indexes = {index.name for table in tables for index in table._meta.indexes}
-
-    assert indexes - set(read_words("docs/mitxonline.md")) == set()
 
 
 @pytest.mark.parametrize("page", PAGES)
