@@ -179,6 +179,8 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "main.middleware.passwords.PasswordsMiddleware",
 ]
+# Django's page of errors, in development, has the environment, and anybody can ask for one.
+DEFAULT_EXCEPTION_REPORTER_FILTER = "main.error_pages.UrlsHidden"
 ROOT_URLCONF = "main.urls"
 WSGI_APPLICATION = "main.wsgi.application"
 TEMPLATES = [

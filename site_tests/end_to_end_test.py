@@ -1,10 +1,12 @@
 """The whole path on real parts: granian in processes of its own, HTTP on both sides, PostgreSQL."""
 
 import html
+import json
 import re
 import socket
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from uuid import uuid4
@@ -16,6 +18,7 @@ from django.core.management import call_command
 from courses.factories import CourseRunEnrollmentFactory
 from courses.models import CourseRun, CourseRunCertificate, CourseRunEnrollment
 from openedx_certificates.models import CertificateRequest
+from openedx_certificates.testing.scenes import at_once
 from site_tests.processes import Programs, WebServer
 from tools.overriding import overriding
 from tools.processes import wait_until
@@ -247,6 +250,39 @@ def test_who_makes_up_addresses_is_known_by_what_the_proxy_wrote(site: WebServer
     assert answers[0] == b"HTTP/1.1 401"
     assert b"HTTP/1.1 429" in answers
     assert site.post({}).status_code == 400
+
+
+def test_a_body_that_breaks_off_is_refused_though_what_came_is_whole(
+    site: WebServer, run: CourseRun, openedx: SimulatedOpenEdx
+):
+    host, port = site.url.removeprefix("http://").split(":")
+    body = json.dumps(event_of_another_learner(run, openedx))
+    head = (
+        "POST /api/openedx_webhook/certificate/ HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
+        f"Content-Type: application/json\r\nAuthorization: Bearer {site.token}\r\n"
+        "Content-Length: 500\r\n\r\n"
+    )
+
+    with socket.create_connection((host, int(port)), timeout=30) as sock:
+        sock.sendall((head + body).encode())
+        sock.shutdown(socket.SHUT_WR)
+        answer = b"".join(iter(lambda: sock.recv(1_000), b""))
+
+    assert answer == b"" or answer.startswith(b"HTTP/1.1 400")
+    assert not CourseRunCertificate.all_objects.exists()
+    assert not CertificateRequest.objects.exists()
+
+
+@pytest.mark.parametrize("environment", [{"DATABASE_POOL_SIZE": "2"}])
+def test_more_events_at_once_than_there_are_connections_are_all_answered(
+    site: WebServer, run: CourseRun, openedx: SimulatedOpenEdx
+):
+    events = [event_of_another_learner(run, openedx) for _ in range(14)]
+
+    replies = at_once(*[partial(site.post, event) for event in events * 2])
+
+    assert {reply.status_code for reply in replies} == {200}
+    assert CourseRunCertificate.objects.count() == len(events)
 
 
 def test_bodies_that_never_end_hold_up_nobody_without_a_token(site: WebServer):

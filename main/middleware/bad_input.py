@@ -37,7 +37,10 @@ class BadInputMiddleware:
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Return a 400 for an exception that the caller's input explains, None for any other."""
-        if _is_nul(exception) or (isinstance(exception, REFUSED) and _may_explain(request)):
+        if _is_nul(exception) or (
+            isinstance(exception, REFUSED)
+            and (_may_explain(request) or _is_about_what_was_posted(exception, request))
+        ):
             # If it was an error of ours after all, it is not hidden: the log has its place.
             log.warning("input refused", exc_info=exception)
             return bad_request(request, BadRequest())
@@ -57,3 +60,13 @@ def _may_explain(request: HttpRequest) -> bool:
     if request.method == "GET":
         return bool(request.GET.keys() - NO_FILTERS)
     return not all(key.isdecimal() for key in request.POST.getlist(ACTION_CHECKBOX_NAME))
+
+
+def _is_about_what_was_posted(exception: Exception, request: HttpRequest) -> bool:
+    """Whether a field says which value it can't take, and a form had it.
+
+    A form of the admin that is shown again draws the row that was chosen, and looks it up by the key
+    that it found wrong before.
+    """
+    values = [value for _, values in request.POST.lists() for value in values]
+    return any(str(exception).endswith(f"got {value!r}.") for value in values)

@@ -102,6 +102,26 @@ def test_a_selection_of_a_row_that_is_not_there_selects_nothing(admin_client: Cl
     assert admin_client.post(REQUESTS, form).status_code == 302
 
 
+@pytest.mark.parametrize("key", ["a'", "\0", "1.5", "nobody", "9" * 30])
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        ("courses/courserun", "course"),
+        ("courses/courserunenrollment", "user"),
+        ("courses/courserungrade", "course_run"),
+        ("openedx/openedxuser", "user"),
+        ("oauth2_provider/accesstoken", "user"),
+    ],
+)
+def test_a_form_with_a_key_that_is_no_row_is_no_500(
+    admin_client: Client, path: str, field: str, key: str
+):
+    reply = admin_client.post(f"/admin/{path}/add/", {field: key})
+
+    # The form is shown again if the key can be looked up at all.
+    assert reply.status_code in (200, 400)
+
+
 @pytest.mark.parametrize("error", [ValueError("a bug"), DataError("too long"), KeyError("a bug")])
 @pytest.mark.parametrize("sent", ["a selection", "a search"])
 def test_an_error_of_our_own_is_none_of_the_callers(

@@ -23,7 +23,7 @@ from openedx_certificates.waiting.turns import webhook_turn_given_up
 from openedx_certificates.webhooks.exceptions import EventTooLarge, InvalidEvent
 
 EVENT_MAX_BYTES = 64 * 1024
-_UNDER_1_000_BYTES = re.compile("[0-9]{1,3}")
+_SHORT_BYTES = 1_000
 
 
 class EventParser(BaseParser):
@@ -42,6 +42,9 @@ class EventParser(BaseParser):
                 body = stream.read(EVENT_MAX_BYTES + 1)
         except UnreadablePostError as error:
             raise InvalidEvent("The body broke off.") from error
+        if len(body) < _announced_bytes(parser_context) and len(body) <= EVENT_MAX_BYTES:
+            # What came may be whole JSON all the same, and not what was meant.
+            raise InvalidEvent("The body broke off.")
         if len(body) > EVENT_MAX_BYTES:
             raise EventTooLarge(f"The body is over {EVENT_MAX_BYTES // 1024} KiB.")
         try:
@@ -62,8 +65,7 @@ class EventParser(BaseParser):
         A host without a pool keeps its connection for a short body, which fits into the packet of its
         headers: another connection would cost it more than the rest of an answer.
         """
-        request: Request = (parser_context or {})["request"]
-        is_short = _UNDER_1_000_BYTES.fullmatch(request.META.get("CONTENT_LENGTH", ""))
+        is_short = 0 < _announced_bytes(parser_context) < _SHORT_BYTES
         has_pool = getattr(connection, "pool", None) is not None
         return webhook_turn_given_up() if is_short and not has_pool else hold_nothing()
 
@@ -98,6 +100,12 @@ def read_event(request: Request, serializer_class: type[Serializer[Any]]) -> dic
         problems = [f"{name} {errors[0]}" for name, errors in serializer.errors.items()]
         raise InvalidEvent(" and ".join(problems) + ".")
     return serializer.validated_data
+
+
+def _announced_bytes(parser_context: Mapping[str, Any] | None) -> int:
+    """Return how long the body is to be, 0 if its sender does not say."""
+    length = (parser_context or {})["request"].META.get("CONTENT_LENGTH", "")
+    return int(length) if re.fullmatch("[0-9]{1,19}", length) else 0
 
 
 def _without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
