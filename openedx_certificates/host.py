@@ -40,6 +40,13 @@ _TABLES: Final = {
 }
 
 
+# An account that was given up is deactivated and made anonymous, and its enrollments can stay: they
+# earn nothing new.
+_PAID_ENROLLMENTS: Final = """{enrollments} AS enrollment
+    JOIN {users} AS account ON account.id = enrollment.user_id AND account.is_active
+        AND enrollment.active AND enrollment.enrollment_mode = ANY(%(paid_modes)s)"""
+
+
 def users() -> Rows:
     """Return all users."""
     return _rows("users.User")
@@ -53,15 +60,6 @@ def course_runs() -> Rows:
 def enrollments() -> Rows:
     """Return all enrollments, also those that are not active."""
     return _rows("courses.CourseRunEnrollment")
-
-
-def paid_enrollments() -> Rows:
-    """Return the enrollments that earn a certificate when the learner passes.
-
-    An account that was given up is deactivated and made anonymous, and its enrollments can stay:
-    they earn nothing new.
-    """
-    return enrollments().filter(active=True, enrollment_mode__in=paid_modes(), user__is_active=True)
 
 
 def grades() -> Rows:
@@ -167,11 +165,14 @@ def record_grade_changes(
 
 @cache
 def sql(statement: str) -> str:
-    """Return the statement with the host's tables in place of `{users}`, `{accounts}` and so on."""
+    """Return the statement with the host's tables in place of `{users}`, `{accounts}` and so on.
+
+    `{paid_enrollments}` are those that earn a certificate when the learner passes, `enrollment` with
+    the learner's `account`; the statement's `paid_modes` are `paid_modes()`.
+    """
     quote = connection.ops.quote_name
-    return statement.format(
-        **{name: quote(apps.get_model(model)._meta.db_table) for name, model in _TABLES.items()}
-    )
+    tables = {name: quote(apps.get_model(model)._meta.db_table) for name, model in _TABLES.items()}
+    return statement.format(**tables, paid_enrollments=_PAID_ENROLLMENTS.format(**tables))
 
 
 def _rows(model: str) -> Rows:

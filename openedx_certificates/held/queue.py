@@ -68,15 +68,12 @@ INSERT INTO openedx_certificates_certificaterequest AS held (
     user_id, course_run_id, created_on, updated_on, last_delivered_on, next_attempt_on
 )
 SELECT enrollment.user_id, enrollment.run_id, now, now, now, now
-FROM {enrollments} AS enrollment
+FROM {paid_enrollments}
 JOIN {grades} AS grade
     ON grade.user_id = enrollment.user_id AND grade.course_run_id = enrollment.run_id
-JOIN {users} AS account ON account.id = enrollment.user_id AND account.is_active
 CROSS JOIN (SELECT statement_timestamp()) AS clock (now)
 WHERE enrollment.run_id = %(course_run)s
 AND enrollment.user_id = ANY(%(users)s)
-AND enrollment.active
-AND enrollment.enrollment_mode = ANY(%(paid_modes)s)
 AND grade.passed
 AND grade.grade > 0 AND grade.grade <= 2
 AND NOT EXISTS (

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.db import connection
-from django.db.models import DurationField, Exists, ExpressionWrapper, OuterRef, Subquery
+from django.db.models import DurationField, ExpressionWrapper, OuterRef, Subquery
 from django.db.models.functions import Now
 
 from openedx_certificates import host
@@ -20,12 +20,8 @@ SELECT
     grade.id IS NOT NULL,
     certificate.id IS NOT NULL,
     certificate.id IS NULL AND EXISTS (
-        SELECT FROM {enrollments} AS enrollment
-        JOIN {users} AS account ON account.id = enrollment.user_id AND account.is_active
-        WHERE enrollment.user_id = learner.user_id
-        AND enrollment.run_id = %(course_run)s
-        AND enrollment.active
-        AND enrollment.enrollment_mode = ANY(%(paid_modes)s)
+        SELECT FROM {paid_enrollments}
+        WHERE enrollment.user_id = learner.user_id AND enrollment.run_id = %(course_run)s
     ),
     grade.grade, grade.passed, grade.letter_grade, grade.set_by_admin,
     statement_timestamp() - note.reported_on,
@@ -36,6 +32,28 @@ LEFT JOIN {grades} AS grade
 LEFT JOIN {certificates} AS certificate
     ON certificate.user_id = learner.user_id AND certificate.course_run_id = %(course_run)s
 LEFT JOIN openedx_certificates_zeronote AS note ON note.certificate_uuid = certificate.uuid
+"""
+# By the ORM a new certificate's locks would take as long to word as to get.
+_LOCK_GRADES = """
+SELECT * FROM {grades}
+WHERE course_run_id = %(course_run)s AND user_id = ANY(%(users)s)
+ORDER BY user_id
+FOR UPDATE
+"""
+# Locked too: a payment that is given back at this moment comes after the certificate, or before it.
+_LOCK_PAID_ENROLLMENTS = """
+SELECT
+    enrollment.user_id,
+    EXISTS (
+        SELECT FROM {certificates} AS certificate
+        WHERE certificate.user_id = enrollment.user_id
+        AND certificate.course_run_id = %(course_run)s
+    ),
+    statement_timestamp()
+FROM {paid_enrollments}
+WHERE enrollment.run_id = %(course_run)s AND enrollment.user_id = ANY(%(users)s)
+ORDER BY enrollment.user_id
+FOR NO KEY UPDATE OF enrollment
 """
 
 
@@ -104,28 +122,22 @@ def lock_standings(course_run: host.CourseRun, users: Collection[int]) -> dict[i
     that two of them do not wait for each other.
     """
     standings = {user: LockedStanding() for user in users}
-    grades = host.grades().filter(course_run=course_run, user__in=standings)
-    for grade in grades.select_for_update(of=("self",)).order_by("user_id"):
+    which = {"course_run": course_run.pk, "users": list(standings)}
+    for grade in host.grades().raw(host.sql(_LOCK_GRADES), which):
         standings[grade.user_id].grade = grade
-    certificates = host.certificates().filter(course_run=course_run)
-    # Locked too: a payment that is given back at this moment comes after the certificate, or before it.
-    enrollments = (
-        host.paid_enrollments()
-        .filter(run=course_run, user__in=standings)
-        .annotate(is_certified=Exists(certificates.filter(user=OuterRef("user"))))
-        .select_for_update(of=("self",), no_key=True)
-        .order_by("user_id")
-    )
     rest = set(users)
-    for user, is_certified, now in enrollments.values_list("user_id", "is_certified", Now()):
-        standings[user].has_paid, standings[user].read_on = True, now
-        if not is_certified:
-            # One that comes now is refused by the unique constraint, and the learner judged again.
-            rest.discard(user)
+    with connection.cursor() as cursor:
+        cursor.execute(host.sql(_LOCK_PAID_ENROLLMENTS), {**which, "paid_modes": host.paid_modes()})
+        for user, is_certified, now in cursor.fetchall():
+            standings[user].has_paid, standings[user].read_on = True, now
+            if not is_certified:
+                # One that comes now is refused by the unique constraint, and the learner judged again.
+                rest.discard(user)
     if not rest:
         return standings
     reported_on = ZeroNote.objects.filter(certificate_uuid=OuterRef("uuid")).values("reported_on")
-    with_notes = certificates.filter(user__in=rest).annotate(
+    certificates = host.certificates().filter(course_run=course_run, user__in=rest)
+    with_notes = certificates.annotate(
         zero_reported_for=ExpressionWrapper(
             Now() - Subquery(reported_on), output_field=DurationField()
         )
