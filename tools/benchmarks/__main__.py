@@ -10,8 +10,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from tools.benchmarks.promises import Promise, judge_rows, judge_runs, judge_sweeps, judge_webhook
+from tools.benchmarks.floor import Floor
+from tools.benchmarks.promises import (
+    Promise,
+    judge_floor,
+    judge_rows,
+    judge_runs,
+    judge_sweeps,
+    judge_webhook,
+)
 from tools.benchmarks.report import (
+    describe_floor,
     describe_promises,
     describe_surroundings,
     describe_sweeps,
@@ -75,9 +84,12 @@ class Bench:
     def _measure_webhook(self) -> Iterator[str]:
         webhooks = Webhooks(self._stage, self._chosen.repeats, self._chosen.users)
         webhooks.measure()
-        self.promises += judge_webhook(webhooks.results)
+        floor = Floor(self._stage, self._chosen.repeats, *webhooks.few())
+        floor.measure()
+        self.promises += [*judge_webhook(webhooks.results), *judge_floor(floor.results)]
         self._checks += webhooks.results.checks
         yield from describe_webhook(webhooks.results)
+        yield from ("", "### The webhook beside its floor", "", *describe_floor(floor.results))
 
 
 def main(arguments: list[str]) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from tools.benchmarks.floor import FloorResults, Sites
 from tools.benchmarks.results import (
     Check,
     Contender,
@@ -22,6 +23,11 @@ FETCHING_MAX: Final = 1.15
 MEMORY_MAX_MIB: Final = 30.0
 WORKERS_TIMES_FASTER: Final = 3.0
 MANY_USERS_MAX: Final = 1.1
+# Half of it is Django REST framework, the toolkit's token and the driver: see docs/performance.md.
+EXISTS_MAX: Final = 8.0
+CREATED_MAX: Final = 8.0
+TAIL_MAX: Final = 4.0
+PROCESSOR_MAX: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +110,45 @@ def judge_webhook(results: WebhookResults) -> Iterator[Promise]:
             f"{MANY_USERS_MAX:.2f}",
             times <= MANY_USERS_MAX,
         )
+
+
+def judge_floor(results: FloorResults) -> Iterator[Promise]:
+    """Yield what the webhook is to keep beside the least that there can be."""
+    for exists in (True, False):
+        times = [
+            rounds.half / results[Sites.BAREST, situation].half
+            for (site, situation), rounds in results.items()
+            if site is Sites.OURS
+            and situation.exists is exists
+            and (Sites.BAREST, situation) in results
+        ]
+        word, allowed = ("exists", EXISTS_MAX) if exists else ("created", CREATED_MAX)
+        yield Promise(
+            f"webhook, {word}: p50, times of {Sites.BAREST}",
+            ", ".join(f"{each:.1f}" for each in times),
+            f"{allowed:.0f}",
+            max(times) <= allowed,
+        )
+    tails = {
+        situation: rounds.tail
+        for (site, situation), rounds in results.items()
+        if site in (Sites.OURS, Sites.BACKGROUND) and situation.connections > 1
+    }
+    longest = max(tails, key=lambda situation: tails[situation])
+    yield Promise(
+        "webhook: p99 in times of p50, the longest",
+        f"{tails[longest]:.1f} ({longest})",
+        f"{TAIL_MAX:.0f}",
+        tails[longest] <= TAIL_MAX,
+    )
+    alone = Situation(is_background=False, delay=0, connections=1, exists=True)
+    processor = results[Sites.OURS, alone].processor_time
+    yield Promise(
+        "webhook, exists: processor time of the server",
+        f"{processor:.1f} ms",
+        f"{PROCESSOR_MAX:.1f} ms",
+        processor <= PROCESSOR_MAX,
+    )
 
 
 def judge_rows(checks: Iterable[Check]) -> Promise:

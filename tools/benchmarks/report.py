@@ -10,6 +10,7 @@ from typing import Final
 
 import psutil
 
+from tools.benchmarks.floor import FloorResults, Sites
 from tools.benchmarks.promises import Promise
 from tools.benchmarks.results import (
     Contender,
@@ -79,6 +80,25 @@ def describe_webhook(results: WebhookResults) -> Iterator[str]:
         )
 
 
+def describe_floor(results: FloorResults) -> Iterator[str]:
+    """Yield the table of the webhook beside its floor."""
+    yield from _table_head(
+        *("who", "Open edX, ms", "reply", "at once", "req/s", "p50 ms", "p99, times of p50"),
+        "processor, ms an event",
+    )
+    for (site, situation), rounds in sorted(results.items(), key=_place_beside_the_floor):
+        yield _row(
+            str(site),
+            f"{situation.delay}",
+            situation.reply[1],
+            f"{situation.connections}",
+            f"{rounds.rate:.0f}",
+            f"{rounds.half:.1f}",
+            f"{rounds.tail:.1f}",
+            f"{rounds.processor_time:.1f}",
+        )
+
+
 def describe_promises(promises: Iterable[Promise]) -> Iterator[str]:
     """Yield the table of promises."""
     yield from _table_head("promise", "measured", "allowed", "kept")
@@ -127,6 +147,14 @@ def _place(item: tuple[Subject, Timings]) -> tuple[int, int, int, str]:
 def _place_of_situation(item: tuple[Situation, object]) -> tuple[bool, int, bool, int]:
     situation, _ = item
     return situation.is_background, situation.delay, situation.exists, situation.connections
+
+
+def _place_beside_the_floor(
+    item: tuple[tuple[Sites, Situation], object],
+) -> tuple[bool, int, int, int]:
+    (site, situation), _ = item
+    order = (situation.delay, situation.connections, list(Sites).index(site))
+    return not situation.exists, *order
 
 
 def _processor() -> str:

@@ -136,9 +136,20 @@ class Stage:
             self._children.wait_until_it_answers(child, f"{url}/simulator/fault")
         return OpenEdx(url, child)
 
-    def start_web(self, database: str, openedx_url: str, **settings: str) -> Web:
-        """Start the web server as in production, and return once it answers."""
+    def start_web(
+        self, database: str, openedx_url: str, *, application: str | None = None, **settings: str
+    ) -> Web:
+        """Start the web server as in production, and return once it answers.
+
+        Args:
+            database: of the site.
+            openedx_url: the simulated Open edX's address.
+            application: what it serves instead of the site.
+            **settings: of the site.
+        """
         granian, *options = GRANIAN.split()
+        if application is not None:
+            options[options.index("main.wsgi:application")] = application
         with ports_locked():
             port = find_free_port(WEB_PORT)
             place = ("--host", HOST, "--port", str(port))

@@ -17,6 +17,7 @@ from tools.benchmarks.stage import OpenEdx, Stage, Web
 FEW: Final = 1_000
 DELAYS: Final = (0, 500, 2_000)
 CONNECTIONS: Final = (1, 16)
+COURSES: Final = "courses.json"
 # Places among a thousand: of learners without a certificate yet, and of learners with one.
 WITHOUT, WITH = 0, 500
 DRAIN_SECONDS: Final = 60.0
@@ -60,7 +61,9 @@ class Site:
         first = (WITH if situation.exists else WITHOUT) * self.step
         options = (("step", self.step), ("connections", situation.connections))
         burst = send_events(self.web.webhook_url, self.token, first, situation.events, *options)
-        if set(burst.words) != {situation.reply}:
+        # Of a crowd in one process the last are left to a worker.
+        may_be_left = {(202, "deferred")} if situation.connections > CONNECTIONS[-1] else set()
+        if not {situation.reply} <= set(burst.words) <= {situation.reply} | may_be_left:
             raise RuntimeError(f"Not all replies were {situation.reply}: {burst.words}")
         return burst
 
@@ -79,7 +82,7 @@ class Webhooks:
 
     def measure(self) -> None:
         """Prepare both databases, and measure."""
-        courses = self._stage.folder / "courses.json"
+        courses = self._stage.folder / COURSES
         taking_part = {place * users // FEW for users in self._databases for place in range(FEW)}
         runs = {WARM_UP_COURSE_ID: range(len(MIXED)), COURSE_ID: sorted(taking_part)}
         write_courses(courses, runs)
@@ -95,6 +98,10 @@ class Webhooks:
                     in_turn = sites if number % 2 else sites[::-1]
                     self._play(in_turn, openedx, is_background=is_background)
         self._stage.end(openedx.child)
+
+    def few(self) -> tuple[str, str]:
+        """Return the database of few users and its token; when it has been measured, it is free."""
+        return self._databases[FEW], self._tokens[FEW]
 
     def _prepare(self, users: int, openedx: OpenEdx) -> None:
         """Make the rows, and let the yardstick issue the certificates of all that take part."""
@@ -126,7 +133,7 @@ class Webhooks:
     def _warm_up(self, sites: list[Site], openedx: OpenEdx, *, is_background: bool) -> None:
         for site in sites:
             for exists in (False, True):
-                self._forget(site)
+                forget(self._stage, site)
                 situation = Situation(is_background, 0, CONNECTIONS[-1], exists)
                 site.send(situation)
                 self._drain(site, openedx)
@@ -140,7 +147,7 @@ class Webhooks:
 
     def _play_round(self, site: Site, openedx: OpenEdx, situation: Situation) -> None:
         if not situation.exists:
-            self._forget(site)
+            forget(self._stage, site)
         openedx.set_delay(situation.delay)
         burst = site.send(situation)
         of_situation = self.results.rounds.setdefault(situation, {})
@@ -148,12 +155,6 @@ class Webhooks:
         if not situation.exists:
             self._drain(site, openedx)
             self._compare(site, situation)
-
-    def _forget(self, site: Site) -> None:
-        """Make the learners fresh again that had no certificate before."""
-        usernames = site.usernames(WITH - WITHOUT)
-        values = {"usernames": usernames, "course_id": COURSE_ID}
-        self._stage.ask(site.database, _FORGET, values)
 
     def _drain(self, site: Site, openedx: OpenEdx) -> None:
         """Let the worker finish, with a fast Open edX; raise TimeoutError if it can't."""
@@ -170,6 +171,12 @@ class Webhooks:
         self.results.checks.append(
             Check(f"webhook, {site.users:,} users: {situation}", rows == expected)
         )
+
+
+def forget(stage: Stage, site: Site) -> None:
+    """Make the learners fresh again that had no certificate before."""
+    usernames = site.usernames(WITH - WITHOUT)
+    stage.ask(site.database, _FORGET, {"usernames": usernames, "course_id": COURSE_ID})
 
 
 def _situations(*, is_background: bool) -> list[Situation]:
