@@ -124,6 +124,17 @@ def row_of(model: str, **columns: object) -> Any:
     return found.from_db(connection.alias, names, [columns[name] for name in names])
 
 
+def read_rows(model: str, statement: str, values: Mapping[str, object]) -> list[Any]:
+    """Return the rows of a model that a statement reads or writes, whatever their columns' order.
+
+    `raw()` does it too, in three times the time.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(sql(statement), values)
+        names = [column.name for column in cursor.description]
+        return [row_of(model, **dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
+
+
 def map_user_ids(edx_usernames: Collection[str]) -> dict[str, int]:
     """Return the keys of the users with these usernames on Open edX, spelled exactly so."""
     accounts = _rows("openedx.OpenEdxUser").filter(edx_username__in=edx_usernames)

@@ -116,8 +116,9 @@ def accept_request(
         lease: of a caller that wants to work on it at once. The request returned has another if
             another worker has it.
     """
-    accepted = CertificateRequest.objects.raw(
-        host.sql(_ACCEPT),
+    accepted = host.read_rows(
+        CertificateRequest._meta.label,
+        _ACCEPT,
         {
             "user": user.pk,
             "course_run": course_run.pk,

@@ -49,8 +49,9 @@ def insert_grades(
     """
     if not grades:
         return {}
-    inserted = host.grades().model._base_manager.raw(
-        host.sql(_GRADES),
+    inserted = host.read_rows(
+        "courses.CourseRunGrade",
+        _GRADES,
         {
             "course_run": course_run.pk,
             "users": list(grades),

@@ -123,7 +123,7 @@ def lock_standings(course_run: host.CourseRun, users: Collection[int]) -> dict[i
     """
     standings = {user: LockedStanding() for user in users}
     which = {"course_run": course_run.pk, "users": list(standings)}
-    for grade in host.grades().raw(host.sql(_LOCK_GRADES), which):
+    for grade in host.read_rows("courses.CourseRunGrade", _LOCK_GRADES, which):
         standings[grade.user_id].grade = grade
     rest = set(users)
     with connection.cursor() as cursor:

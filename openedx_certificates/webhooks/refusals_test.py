@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.urls import reverse
+from oauth2_provider.models import AccessToken
 
 from courses.models import CourseRunCertificate, CourseRunEnrollment, CourseRunGrade
 from openedx_certificates.testing.factories import CourseRunFactory, UserFactory
@@ -100,6 +101,17 @@ class TestWhoMayCall:
         token = make_token(staff_user, valid_for=timedelta(seconds=-1))
 
         refused(knock(webhook, EVENT, token=token), 401, "detail")
+
+    @pytest.mark.skipif(
+        "resource" not in {field.name for field in AccessToken._meta.fields},
+        reason="Before its version 3.4 the toolkit restricts no token to a resource.",
+    )
+    def test_a_token_for_another_resource_is_401(
+        self, webhook: str, staff_token: str, knock: Knock
+    ):
+        AccessToken.objects.update(resource=["https://another.example.org/"])
+
+        refused(knock(webhook, EVENT, token=staff_token), 401, "detail")
 
     def test_a_token_without_a_user_is_401(self, webhook: str, make_token: MakeToken, knock: Knock):
         refused(knock(webhook, EVENT, token=make_token(None)), 401, "detail")
