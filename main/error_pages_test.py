@@ -7,9 +7,9 @@ from django.test import Client
 
 
 @pytest.mark.parametrize(
-    "name", ["DATABASE_URL", "CELERY_BROKER_URL", "CELERY_RESULT_BACKEND", "SENTRY_DSN"]
+    "name", ["DATABASE_URL", "CELERY_BROKER_URL", "HTTPS_PROXY", "REDIS_URI", "MIRROR"]
 )
-def test_the_address_of_a_server_is_hidden(client: Client, settings: Any, name: str):
+def test_the_password_in_an_address_is_hidden(client: Client, settings: Any, name: str):
     settings.DEBUG = True
 
     reply = client.get("/", headers={"host": "a-stranger"}, **{name: "amqp://dana:hunter2@db/name"})

@@ -180,7 +180,7 @@ MIDDLEWARE = [
     "main.middleware.passwords.PasswordsMiddleware",
 ]
 # Django's page of errors, in development, has the environment, and anybody can ask for one.
-DEFAULT_EXCEPTION_REPORTER_FILTER = "main.error_pages.UrlsHidden"
+DEFAULT_EXCEPTION_REPORTER_FILTER = "main.error_pages.PasswordsHidden"
 ROOT_URLCONF = "main.urls"
 WSGI_APPLICATION = "main.wsgi.application"
 TEMPLATES = [

@@ -118,7 +118,8 @@ _WANTED: Final = (
     ),
 )
 _DEFINITIONS: Final = """
-SELECT lower(pg_get_indexdef(indexrelid)) FROM pg_index WHERE indrelid = %(table)s::regclass
+SELECT lower(pg_get_indexdef(indexrelid)) FROM pg_index
+WHERE indrelid = %(table)s::regclass AND indisvalid
 UNION ALL
 SELECT 'check ' || lower(pg_get_constraintdef(oid)) FROM pg_constraint
 WHERE conrelid = %(table)s::regclass AND contype = 'c'

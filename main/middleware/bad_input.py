@@ -68,5 +68,8 @@ def _is_about_what_was_posted(exception: Exception, request: HttpRequest) -> boo
     A form of the admin that is shown again draws the row that was chosen, and looks it up by the key
     that it found wrong before.
     """
-    values = [value for _, values in request.POST.lists() for value in values]
-    return any(str(exception).endswith(f"got {value!r}.") for value in values)
+    match = request.resolver_match
+    if match is None or match.app_name != "admin":
+        return False
+    values = [value for _, values in request.POST.lists() for value in values if value]
+    return any(str(exception).endswith(f"expected a number but got {value!r}.") for value in values)

@@ -122,6 +122,14 @@ def test_a_form_with_a_key_that_is_no_row_is_no_500(
     assert reply.status_code in (200, 400)
 
 
+def test_an_error_with_a_posted_word_on_another_page_is_ours(rf: RequestFactory):
+    request = rf.post(LOGIN, {"username": "dana"})
+    request.resolver_match = resolve("/certificate/dana/")
+    error = ValueError("Field 'id' expected a number but got 'dana'.")
+
+    assert BadInputMiddleware(lambda _: HttpResponse()).process_exception(request, error) is None
+
+
 @pytest.mark.parametrize("error", [ValueError("a bug"), DataError("too long"), KeyError("a bug")])
 @pytest.mark.parametrize("sent", ["a selection", "a search"])
 def test_an_error_of_our_own_is_none_of_the_callers(

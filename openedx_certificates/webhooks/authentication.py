@@ -3,8 +3,10 @@
 from functools import cache
 from typing import Any
 
+from django.db.models import Manager
 from django.http import HttpRequest
 from oauth2_provider.contrib.rest_framework import OAuth2Authentication
+from oauth2_provider.oauth2_validators import OAuth2Validator
 from oauth2_provider.settings import oauth2_settings
 from rest_framework.exceptions import AuthenticationFailed, PermissionDenied, Throttled
 from rest_framework.request import Request
@@ -12,7 +14,7 @@ from rest_framework.request import Request
 from openedx_certificates.logs import get_logger
 from openedx_certificates.settings import app_settings
 from openedx_certificates.webhooks.failures import TOKEN, count_failure
-from openedx_certificates.webhooks.tokens import find_token
+from openedx_certificates.webhooks.tokens import AccessToken, find_token
 
 log = get_logger(__name__)
 
@@ -70,9 +72,14 @@ class _FindsTokens:
 
 @cache
 def _make_core(validator_class: type[Any], server_class: type[Any], core_class: type[Any]) -> Any:
-    """Return what the toolkit's `get_oauthlib_core` makes for each request: it keeps nothing."""
-    validator = type(validator_class.__name__, (_FindsTokens, validator_class), {})()
-    return core_class(server_class(validator))
+    """Return what the toolkit's `get_oauthlib_core` makes for each request: it keeps nothing.
+
+    A host's validator that finds tokens in a way of its own is left as it is.
+    """
+    is_the_toolkits = validator_class._load_access_token is OAuth2Validator._load_access_token
+    if is_the_toolkits and type(AccessToken.objects) is Manager:
+        validator_class = type(validator_class.__name__, (_FindsTokens, validator_class), {})
+    return core_class(server_class(validator_class(), **oauth2_settings.server_kwargs))
 
 
 def _without_query_and_body(request: Request) -> HttpRequest:

@@ -1,18 +1,23 @@
 """What both webhooks refuse, checked from top to bottom of the contract's table."""
 
+import io
 import json
 import logging
+from contextlib import nullcontext
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.urls import reverse
 from oauth2_provider.models import AccessToken
+from rest_framework.request import Request
 
 from courses.models import CourseRunCertificate, CourseRunEnrollment, CourseRunGrade
 from openedx_certificates.testing.factories import CourseRunFactory, UserFactory
 from openedx_certificates.testing.webhooks import EACH_WEBHOOK, Knock, MakeToken
+from openedx_certificates.webhooks.events import EventParser
+from openedx_certificates.webhooks.exceptions import InvalidEvent
 from tools.simulator import SimulatedOpenEdx
 from users.models import User
 
@@ -572,6 +577,19 @@ def test_open_edx_is_not_asked_about_a_refused_event(
     knock(webhook, {"email": EMAIL}, token=staff_token)
 
     assert openedx.request_count == 0
+
+
+@pytest.mark.parametrize(
+    ("length", "breaks_off"),
+    [("2", False), ("", False), ("9" * 20, False), ("-5", False), ("500", True), ("70000", True)],
+)
+def test_a_body_shorter_than_announced_broke_off(rf: RequestFactory, length: str, breaks_off: bool):
+    request = rf.post("/", b"{}", "application/json")
+    request.META["CONTENT_LENGTH"] = length
+    context = {"request": Request(request)}
+
+    with pytest.raises(InvalidEvent, match="broke off") if breaks_off else nullcontext():
+        assert EventParser().parse(io.BytesIO(b"{}"), parser_context=context) == {}
 
 
 @pytest.mark.site("A host's middleware may ask the database before any view.")
