@@ -1,7 +1,5 @@
 """What the address of a certificate tells of it."""
 
-import re
-import unicodedata
 from dataclasses import dataclass
 from datetime import UTC, date
 from enum import StrEnum
@@ -12,10 +10,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from courses.models import CourseRunCertificate
-from openedx_certificates.api import BLANK_SIGNS, was_deleted
-
-# A name that holds an address is none: some learners have put theirs there.
-_ADDRESS = re.compile(r"\S@\S")
+from openedx_certificates.api import get_public_name, was_deleted
 
 
 class Absence(StrEnum):
@@ -71,26 +66,10 @@ def find_published_certificate(uuid: UUID) -> PublishedCertificate | Absence:
     return PublishedCertificate(
         uuid=certificate.uuid,
         link=certificate.link,
-        learner_name=_get_public_name(certificate.user.name),
+        learner_name=get_public_name(certificate.user.name),
         course_title=course.title,
         readable_id=course.readable_id,
         run_title=run.title,
         course_id=run.courseware_id,
         issue_date=timezone.localdate(certificate.issue_date, UTC),
     )
-
-
-def _get_public_name(name: str) -> str:
-    """Return the name as it is shown; empty if it holds an address, or nothing that can be seen."""
-    if _ADDRESS.search(name) or not any(_is_visible(sign) for sign in name):
-        return ""
-    return " ".join(name.split())
-
-
-def _is_visible(sign: str) -> bool:
-    """Whether the character leaves ink on the page by itself.
-
-    Unicode's letters, numbers, punctuation and symbols do. A mark needs a letter to stand on; spaces,
-    controls (those of direction too), joiners, tags, private and unassigned characters show nothing.
-    """
-    return unicodedata.category(sign)[0] in "LNPS" and sign not in BLANK_SIGNS

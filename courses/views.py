@@ -4,17 +4,20 @@ import logging
 from unicodedata import east_asian_width
 from uuid import UUID
 
+import segno
 from django.conf import settings
 from django.db import Error as DatabaseFailure
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
 from django.templatetags.static import static
 from django.urls import reverse
+from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
 from courses.publication import Absence, PublishedCertificate, find_published_certificate
 from openedx_certificates.api import describe_failure
+from openedx_certificates.credentials.api import find_address
 
 log = logging.getLogger(__name__)
 
@@ -81,8 +84,16 @@ def misspelt_certificate_page(request: HttpRequest, word: str) -> HttpResponse:
     )
 
 
+def _draw_code(address: str) -> SafeString:
+    """Return the QR code of an address, as a drawing within the page."""
+    drawing = segno.make(address, error="m").svg_inline(omitsize=True, border=2)
+    # Of an address of ours: a learner's words are not in it.
+    return mark_safe(drawing)  # noqa: S308
+
+
 def _show(request: HttpRequest, certificate: PublishedCertificate) -> HttpResponse:
     name = certificate.learner_name or NO_NAME
+    credential = find_address(certificate.uuid)
     context = {
         "certificate": certificate,
         "name": name,
@@ -92,6 +103,8 @@ def _show(request: HttpRequest, certificate: PublishedCertificate) -> HttpRespon
         "course_id_length": _measure(certificate.course_id),
         "address": _public_address(request, certificate.link),
         "image": _public_address(request, static("courses/share.png")),
+        "credential": credential,
+        "code": credential and _draw_code(credential),
     }
     response = HttpResponse(render_to_string("courses/certificate.html", context))
     return _finish(response, f"public, max-age={CACHE_SECONDS}")

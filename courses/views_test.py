@@ -1,14 +1,17 @@
 """What the certificate's address answers: a page or JSON, and if there is no certificate."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
+import segno
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from courses.factories import CourseRunCertificateFactory
 from courses.models import CourseRunCertificate
+from openedx_certificates.credentials.keys import SigningKey
 from openedx_certificates.testing.factories import CourseRunCertificateDeletionFactory
 
 pytestmark = pytest.mark.django_db
@@ -156,3 +159,19 @@ def test_head_has_the_headers_alone(client, certificate):
     assert (head.status_code, head.content) == (200, b"")
     for name in ("Content-Type", "Content-Length", "Cache-Control", "X-Robots-Tag"):
         assert head[name] == got[name]
+
+
+def test_a_site_that_signs_leads_to_the_credential(client: Client, settings: Any):
+    settings.OPENEDX_CERTIFICATES_CREDENTIAL_KEYS = [SigningKey.generate().secret]
+    settings.OPENEDX_CERTIFICATES_CREDENTIAL_SITE = "https://certificates.example.org"
+    certificate = CourseRunCertificateFactory.create()
+
+    page = client.get(certificate.link).text
+
+    address = f"https://certificates.example.org/certificate/{certificate.uuid}/credential/"
+    assert f'<a class="button" href="{address}">Add to a wallet or download</a>' in page
+    assert segno.make(address, error="m").svg_inline(omitsize=True, border=2) in page
+
+
+def test_a_site_that_does_not_sign_says_nothing_of_it(client: Client):
+    assert "credential" not in client.get(CourseRunCertificateFactory.create().link).text

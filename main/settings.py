@@ -71,6 +71,11 @@ OPENEDX_CERTIFICATES_RETENTION_IN_DAYS = env.int(
 )
 # How many wrong tokens one address may send in a minute; 0: any number.
 OPENEDX_CERTIFICATES_FAILED_TOKENS_MAX = env.int("FAILED_TOKENS_MAX", default=100)
+# The keys that sign credentials, each a secret or the path of a file with one; the first one signs.
+OPENEDX_CERTIFICATES_CREDENTIAL_KEYS = env.list("CREDENTIAL_KEYS", default=[])
+OPENEDX_CERTIFICATES_CREDENTIAL_SITE = SITE_BASE_URL
+# Whether a credential has a hash of the learner's address.
+OPENEDX_CERTIFICATES_CREDENTIAL_EMAIL_HASH = env.bool("CREDENTIAL_EMAIL_HASH", default=False)
 # Sweeps wait in a queue of their own: a held request that is due does not wait behind hundreds.
 OPENEDX_CERTIFICATES_SWEEP_QUEUE = "sweeps"
 
@@ -158,6 +163,7 @@ INSTALLED_APPS = [
     "openedx",
     "courses",
     "openedx_certificates",
+    "openedx_certificates.credentials",
     "main",
 ]
 MIDDLEWARE = [

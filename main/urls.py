@@ -22,5 +22,6 @@ urlpatterns = [
     path("oauth2/", include((oauth2_urlpatterns, "oauth2_provider"))),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/", include("openedx.urls")),
+    path("", include("openedx_certificates.credentials.urls")),
     path("certificate/", include("courses.urls")),
 ]

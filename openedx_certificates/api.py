@@ -12,7 +12,6 @@ from openedx_certificates.attempts.passes import (
     count_requests,
     process_requests,
 )
-from openedx_certificates.blank_signs import BLANK_SIGNS
 from openedx_certificates.clock import database_now
 from openedx_certificates.conflicts import describe_failure, repeat_on_conflict
 from openedx_certificates.held.payments import note_enrollment
@@ -29,6 +28,7 @@ from openedx_certificates.issuing.certificates import (
 from openedx_certificates.issuing.fetching import fetch_grades_with_users
 from openedx_certificates.issuing.grades import ensure_course_run_grade, override_user_grade
 from openedx_certificates.models import CourseRunCertificateDeletion
+from openedx_certificates.public_names import get_public_name
 from openedx_certificates.rules import NO_CERTIFICATE_GRADE, CertificateOutcome
 from openedx_certificates.settings import Mode, app_settings
 from openedx_certificates.sweeps.generation import (
@@ -46,7 +46,6 @@ from openedx_certificates.wire.grades import (
 )
 
 __all__ = [
-    "BLANK_SIGNS",
     "EDX_GRADE_MAX",
     "EDX_GRADE_MIN",
     "EDX_LETTER_GRADE_MAX_LENGTH",
@@ -68,6 +67,7 @@ __all__ = [
     "fetch_grades_with_users",
     "generate_course_run_certificates",
     "get_mode",
+    "get_public_name",
     "get_runs_to_sweep",
     "manage_course_run_certificate_access",
     "note_enrollment",

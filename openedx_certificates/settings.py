@@ -66,6 +66,14 @@ class AppSettings:
     #: The queue in which sweeps wait for a worker; None for Celery's default queue.
     SWEEP_QUEUE = _Setting[str | None](None)
 
+    #: The keys that sign credentials, each a secret or the path of a file with one. The first signs.
+    CREDENTIAL_KEYS = _Setting[list[str]]([])
+    #: The address of the site that verifiers ask, such as https://certificates.example.org
+    CREDENTIAL_SITE = _Setting("")
+    CREDENTIAL_ISSUER_NAME = _Setting("MITx Online")
+    #: Whether a credential has a hash of the learner's address, so that a wallet knows its holder.
+    CREDENTIAL_EMAIL_HASH = _Setting(False)
+
     # What hardly anybody changes, and tests do.
     DELETIONS_MAX_PERCENT = _Setting(2.0)
     #: Seconds before a failed page is asked for again; doubles at each further try.

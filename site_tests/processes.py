@@ -1,6 +1,7 @@
 """Starts production's programs as processes of their own, and kills them; for tests."""
 
 import shlex
+import socket
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -57,6 +58,12 @@ class WebServer(Program):
             raise RuntimeError(f"The web server has ended:\n{self.words}")
 
 
+def is_open(port: int) -> bool:
+    """Whether something listens on the port of this machine."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 class Programs:
     """Starts programs with one environment; what still runs at the end of the block is killed."""
 
@@ -97,6 +104,22 @@ class Programs:
         server = self._serving(program, port)
         server.wait_until_it_answers()
         return server
+
+    def start_tls_web_server(self, port: int, certificate: Path, **environment: str) -> Program:
+        """Serve the site by HTTPS, and return once the port is open.
+
+        Args:
+            port: of this machine.
+            certificate: a file with the server's certificate and its key.
+            **environment: of the site.
+        """
+        program = self._start(
+            *("granian", "--interface", "wsgi", "main.wsgi:application", "--port", str(port)),
+            *("--ssl-certificate", str(certificate), "--ssl-keyfile", str(certificate)),
+            environment=environment,
+        )
+        wait_until(lambda: is_open(port) or not program.is_running, lambda: program.words)
+        return program
 
     def start_web_server_of_procfile(self, **environment: str) -> WebServer:
         """Serve the site as the Procfile says; it may not answer yet on return."""

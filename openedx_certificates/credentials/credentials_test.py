@@ -1,0 +1,306 @@
+"""What a verifier is given: the keys, a credential, the list of what was revoked; and what is told of none."""
+
+import base64
+import gzip
+import io
+import json
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import time_machine
+from django.core.cache import cache
+from django.core.checks import run_checks
+from django.core.management import CommandError, call_command
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from openedx_certificates.credentials import checks
+from openedx_certificates.credentials.issuing import find_address
+from openedx_certificates.credentials.keys import SigningKey
+from openedx_certificates.credentials.models import Credential
+from openedx_certificates.credentials.proofs_test import verify
+from openedx_certificates.testing.factories import CourseRunCertificateFactory
+from openedx_certificates.testing.scenes import at_once
+
+pytestmark = pytest.mark.django_db
+SITE = "https://certificates.example.org"
+DID = "did:web:certificates.example.org"
+
+
+@pytest.fixture
+def keys(settings: Any) -> list[SigningKey]:
+    """The site's keys."""
+    made = [SigningKey.generate(), SigningKey.generate()]
+    settings.OPENEDX_CERTIFICATES_CREDENTIAL_KEYS = [key.secret for key in made]
+    settings.OPENEDX_CERTIFICATES_CREDENTIAL_SITE = SITE
+    cache.clear()
+    return made
+
+
+@pytest.fixture
+def certificate() -> Any:
+    return CourseRunCertificateFactory.create(user__name="Ana Díaz", user__email="ana@example.com")
+
+
+def fetch(client: Client, uuid: object) -> Any:
+    return client.get(f"/certificate/{uuid}/credential/")
+
+
+def read(reply: Any) -> dict[str, Any]:
+    """Return what the reply says, of whatever type of JSON it is."""
+    return json.loads(reply.content)
+
+
+def is_revoked(client: Client, credential: dict[str, Any]) -> bool:
+    """Whether the credential's list says so, read as the standard has it."""
+    entry = credential["credentialStatus"]
+    cache.clear()
+    listed = read(client.get(entry["statusListCredential"].removeprefix(SITE)))
+    packed = listed["credentialSubject"]["encodedList"].removeprefix("u")
+    bits = gzip.decompress(base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4)))
+    place = int(entry["statusListIndex"])
+    return bool(bits[place // 8] & 0x80 >> place % 8)
+
+
+class TestACredential:
+    def test_says_who_earned_what_and_is_signed_by_the_first_key(
+        self, client: Client, keys: list[SigningKey], certificate: Any
+    ):
+        reply = fetch(client, certificate.uuid)
+
+        assert reply.status_code == 200
+        assert reply["Content-Type"] == "application/vc"
+        assert reply["Access-Control-Allow-Origin"] == "*"
+        found = read(reply)
+        assert found["id"] == f"{SITE}/certificate/{certificate.uuid}/credential/"
+        assert found["issuer"]["id"] == DID
+        subject = found["credentialSubject"]
+        assert [each["identityHash"] for each in subject["identifier"]] == ["Ana Díaz"]
+        assert subject["achievement"]["name"] == certificate.course_run.course.title
+        assert found["proof"]["verificationMethod"] == f"{DID}#{keys[0].id}"
+        verify(found, keys[0].id)
+
+    def test_is_the_same_each_time(self, client: Client, keys: list[SigningKey], certificate: Any):
+        assert fetch(client, certificate.uuid).content == fetch(client, certificate.uuid).content
+        assert Credential.objects.count() == 1
+
+    def test_has_nothing_of_the_address_but_a_hash_if_that_is_set(
+        self, client: Client, keys: list[SigningKey], certificate: Any, settings: Any
+    ):
+        settings.OPENEDX_CERTIFICATES_CREDENTIAL_EMAIL_HASH = True
+
+        reply = fetch(client, certificate.uuid)
+
+        assert "ana@example.com" not in reply.text
+        _name, address = read(reply)["credentialSubject"]["identifier"]
+        assert address["hashed"]
+        assert address["identityHash"].startswith("sha256$")
+
+    def test_is_not_there_before_its_date(
+        self, client: Client, keys: list[SigningKey], certificate: Any
+    ):
+        certificate.issue_date = timezone.now() + timedelta(days=1)
+        certificate.save()
+
+        assert fetch(client, certificate.uuid).status_code == 404
+        assert not Credential.objects.exists()
+
+    def test_of_a_revoked_certificate_is_gone_and_comes_back_with_it(
+        self, client: Client, keys: list[SigningKey], certificate: Any
+    ):
+        credential = read(fetch(client, certificate.uuid))
+        certificate.is_revoked = True
+        certificate.save()
+
+        assert fetch(client, certificate.uuid).status_code == 410
+        assert is_revoked(client, credential)
+
+        certificate.is_revoked = False
+        certificate.save()
+
+        assert read(fetch(client, certificate.uuid)) == credential
+        assert not is_revoked(client, credential)
+
+    def test_of_a_deleted_certificate_is_revoked(
+        self, client: Client, keys: list[SigningKey], certificate: Any
+    ):
+        credential = read(fetch(client, certificate.uuid))
+
+        certificate.delete()
+
+        assert fetch(client, certificate.uuid).status_code == 410
+        assert is_revoked(client, credential)
+
+    def test_of_an_old_key_is_verified_after_a_rotation(
+        self, client: Client, keys: list[SigningKey], certificate: Any, settings: Any
+    ):
+        old, new = keys
+        credential = read(fetch(client, certificate.uuid))
+        settings.OPENEDX_CERTIFICATES_CREDENTIAL_KEYS = [new.secret, old.secret]
+
+        verify(credential, old.id)
+        another = read(fetch(client, CourseRunCertificateFactory.create().uuid))
+        verify(another, new.id)
+        known = read(client.get("/.well-known/did.json"))["assertionMethod"]
+        for each in (credential, another):
+            assert each["proof"]["verificationMethod"] in known
+
+    @pytest.mark.parametrize("path", ["credential/", "credential"])
+    def test_of_no_certificate_is_a_404(self, client: Client, keys: list[SigningKey], path: str):
+        assert client.get(f"/certificate/{uuid4()}/{path}", follow=True).status_code == 404
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_that_ask_at_once_get_the_same(
+    client: Client, keys: list[SigningKey], certificate: Any
+):
+    replies = at_once(*[lambda: Client().get(f"/certificate/{certificate.uuid}/credential/")] * 8)
+
+    assert {reply.content for reply in replies} == {fetch(client, certificate.uuid).content}
+    assert Credential.objects.count() == 1
+
+
+class TestTheAddresses:
+    def test_the_keys_are_told_without_their_secrets(self, client: Client, keys: list[SigningKey]):
+        reply = client.get("/.well-known/did.json")
+
+        document = read(reply)
+        assert document["id"] == DID
+        assert [each["publicKeyMultibase"] for each in document["verificationMethod"]] == [
+            key.id for key in keys
+        ]
+        assert not any(key.secret in reply.text for key in keys)
+
+    def test_a_list_is_signed(self, client: Client, keys: list[SigningKey]):
+        reply = client.get("/credentials/status/1")
+
+        assert reply["Content-Type"] == "application/vc"
+        assert reply["Cache-Control"] == "public, max-age=300"
+        verify(read(reply), keys[0].id)
+
+    def test_a_list_is_signed_once_a_minute(self, client: Client, keys: list[SigningKey]):
+        first = client.get("/credentials/status/1").content
+
+        assert client.get("/credentials/status/1").content == first
+        cache.clear()
+        # Of another second, as its dates are.
+        with time_machine.travel(timezone.now() + timedelta(seconds=61)):
+            assert client.get("/credentials/status/1").content != first
+
+    @pytest.mark.parametrize("number", ["0", "2", "999999999999999999999999"])
+    def test_a_list_that_is_none_is_a_404(
+        self, client: Client, keys: list[SigningKey], number: str
+    ):
+        assert client.get(f"/credentials/status/{number}").status_code == 404
+
+    @pytest.mark.parametrize(
+        "path", ["/.well-known/did.json", "/credentials/status/1", "/certificate/{}/credential/"]
+    )
+    def test_nothing_is_taken(self, client: Client, keys: list[SigningKey], path: str):
+        assert client.post(path.format(uuid4())).status_code == 405
+
+    @pytest.mark.parametrize(
+        "path", ["/.well-known/did.json", "/credentials/status/1", "/certificate/{}/credential/"]
+    )
+    def test_without_a_key_there_is_nothing(self, client: Client, certificate: Any, path: str):
+        assert client.get(path.format(certificate.uuid)).status_code == 404
+        assert find_address(certificate.uuid) is None
+
+    def test_with_a_broken_key_it_is_a_503_and_nothing_unsigned(
+        self, client: Client, keys: list[SigningKey], certificate: Any, settings: Any
+    ):
+        settings.OPENEDX_CERTIFICATES_CREDENTIAL_KEYS = ["z3u2secretbutbroken"]
+
+        reply = fetch(client, certificate.uuid)
+
+        assert reply.status_code == 503
+        assert list(reply.json()) == ["error"]
+        assert "secretbutbroken" not in reply.text
+
+
+class TestChecks:
+    @pytest.fixture(autouse=True)
+    def site(self, settings: Any) -> None:
+        settings.OPENEDX_CERTIFICATES_CREDENTIAL_SITE = SITE
+
+    @pytest.mark.parametrize(
+        ("values", "site", "found"),
+        [
+            ([], "", []),
+            ([], "http://localhost", []),
+            (["good", "good"], SITE, []),
+            (["good"], SITE, ["W001"]),
+            (["z6Mk"], SITE, ["E002"]),
+            (["0OIl"], SITE, ["E002"]),
+            (["/no/such/file", "good"], SITE, ["E002"]),
+            (["good", "good"], "http://certificates.example.org", ["E001"]),
+            (["good", "good"], "https://certificates.example.org/path", ["E001"]),
+        ],
+    )
+    def test_what_can_not_be_verified_is_told(
+        self, settings: Any, values: list[str], site: str, found: list[str]
+    ):
+        settings.OPENEDX_CERTIFICATES_CREDENTIAL_SITE = site
+        settings.OPENEDX_CERTIFICATES_CREDENTIAL_KEYS = [
+            SigningKey.generate().secret if value == "good" else value for value in values
+        ]
+
+        told = run_checks(tags=[checks.TAG])
+
+        assert [str(each.id).partition(".")[2] for each in told] == found
+        assert not any(value in str(each) for each in told for value in values if len(value) > 4)
+
+    def test_a_key_that_signed_and_is_missing_is_an_error(
+        self, client: Client, keys: list[SigningKey], certificate: Any, settings: Any
+    ):
+        fetch(client, certificate.uuid)
+        settings.OPENEDX_CERTIFICATES_CREDENTIAL_KEYS = [keys[1].secret]
+
+        told = run_checks(tags=[checks.TAG], databases=["default"])
+
+        assert {str(each.id).partition(".")[2] for each in told} == {"W001", "E003"}
+
+
+class TestTheCommand:
+    def test_makes_a_key_that_signs(self, settings: Any):
+        out, told = io.StringIO(), io.StringIO()
+
+        call_command("credential_keys", "--new", stdout=out, stderr=told)
+
+        key = SigningKey.parse(out.getvalue().strip())
+        assert key.id in told.getvalue()
+
+    def test_lists_the_keys_with_what_they_signed(
+        self, client: Client, keys: list[SigningKey], certificate: Any
+    ):
+        fetch(client, certificate.uuid)
+        out = io.StringIO()
+
+        call_command("credential_keys", stdout=out)
+
+        first, second = out.getvalue().splitlines()
+        assert first == f"{keys[0].id}  signs  1 credentials"
+        assert second == f"{keys[1].id}  verifies  0 credentials"
+        assert not any(key.secret in out.getvalue() for key in keys)
+
+    def test_without_a_key_ends_with_a_reason(self):
+        with pytest.raises(CommandError, match="no key"):
+            call_command("credential_keys")
+
+
+def test_the_admin_shows_what_was_signed(
+    admin_client: Client, keys: list[SigningKey], certificate: Any
+):
+    fetch(admin_client, certificate.uuid)
+    address = reverse("admin:openedx_credentials_credential_changelist")
+
+    listed = admin_client.get(address, {"q": f"{SITE}/certificate/{certificate.uuid}/"})
+    row = Credential.objects.get()
+    shown = admin_client.get(reverse("admin:openedx_credentials_credential_change", args=[row.pk]))
+
+    assert str(certificate.uuid) in listed.text
+    assert f"{SITE}/certificate/{certificate.uuid}/credential/" in shown.text
+    assert keys[0].id in shown.text

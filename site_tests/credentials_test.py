@@ -1,0 +1,225 @@
+"""Credentials as others see them: verifiers from npm and PyPI, unchanged, ask the running site by HTTPS."""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from django.conf import settings
+
+from courses.factories import CourseRunCertificateFactory
+from courses.models import CourseRunCertificate
+from openedx_certificates.credentials.keys import SigningKey
+from openedx_certificates.testing.tls import make_certificate
+from site_tests.processes import Programs
+from tools.processes import Program, find_free_port
+
+VERIFIERS = settings.BASE_DIR / "site_tests" / "verifiers"
+NPM, NODE = shutil.which("npm"), shutil.which("node")
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(
+        shutil.which("npm") is None,
+        reason="The verifiers of others run on Node.js, which is not here.",
+    ),
+]
+
+
+@pytest.fixture(scope="session")
+def verifiers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the verifiers, with what their lock file names."""
+    folder = tmp_path_factory.mktemp("verifiers")
+    for name in ("package.json", "package-lock.json", "verify.mjs"):
+        shutil.copy(VERIFIERS / name, folder)
+    subprocess.run(
+        [str(NPM), "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=folder, check=True
+    )
+    return folder
+
+
+@dataclass
+class SignedSite:
+    """A site that signs, by HTTPS on this machine."""
+
+    programs: Programs
+    folder: Path
+    verifiers: Path
+    port: int = field(default_factory=find_free_port)
+    keys: list[SigningKey] = field(
+        default_factory=lambda: [SigningKey.generate(), SigningKey.generate()]
+    )
+    server: Program | None = None
+
+    @property
+    def url(self) -> str:
+        return f"https://localhost:{self.port}"
+
+    @property
+    def bundle(self) -> Path:
+        """The authorities that a client trusts."""
+        return self.folder / "server.pem"
+
+    def start(self, *, expires_in: timedelta = timedelta(days=1)) -> None:
+        """Serve with the keys as they are; what ran before is ended."""
+        self.end()
+        make_certificate(self.bundle, host="localhost", expires_in=expires_in)
+        self.server = self.programs.start_tls_web_server(
+            self.port,
+            self.bundle,
+            SITE_BASE_URL=self.url,
+            ALLOWED_HOSTS="localhost",
+            CREDENTIAL_KEYS=",".join(key.secret for key in self.keys),
+        )
+
+    def end(self) -> None:
+        if self.server is not None:
+            self.server.kill()
+
+    def fetch(self, certificate: CourseRunCertificate) -> dict[str, Any]:
+        """Return the certificate's credential."""
+        address = f"{self.url}/certificate/{certificate.uuid}/credential/"
+        reply = requests.get(address, verify=str(self.bundle), timeout=30)
+        reply.raise_for_status()
+        return reply.json()
+
+    def ask_others(self, credential: dict[str, Any]) -> dict[str, tuple[bool, bool | None]]:
+        """Return of each verifier whether it takes the credential for good, and for revoked."""
+        file = self.folder / "credential.json"
+        file.write_text(json.dumps(credential))
+        output = subprocess.run(
+            [str(NODE), "verify.mjs", str(file)],
+            cwd=self.verifiers,
+            env={**os.environ, "NODE_EXTRA_CA_CERTS": str(self.bundle)},
+            stdout=subprocess.PIPE,
+            check=True,
+        ).stdout
+        found = json.loads(output)
+        return {name: (each["isGood"], each["isRevoked"]) for name, each in found.items()}
+
+
+@pytest.fixture
+def site(programs: Programs, tmp_path: Path, verifiers: Path) -> SignedSite:
+    return SignedSite(programs, tmp_path, verifiers)
+
+
+@pytest.fixture
+def certificate(db: None) -> CourseRunCertificate:
+    return CourseRunCertificateFactory.create(user__name="Ana Díaz")
+
+
+# One of them takes a revoked credential for well signed, and tells that it was revoked; the other takes
+# it for no good one.
+GOOD = {"bazaar": (True, False), "core": (True, False)}
+REVOKED = {"bazaar": (True, True), "core": (False, True)}
+
+
+def are_refused(found: dict[str, tuple[bool, bool | None]]) -> bool:
+    return [is_good for is_good, _ in found.values()] == [False, False]
+
+
+def test_a_credential_is_good(site: SignedSite, certificate: CourseRunCertificate):
+    site.start()
+
+    assert site.ask_others(site.fetch(certificate)) == GOOD
+
+
+def test_a_revoked_one_is_told_and_good_again_when_it_is_given_back(
+    site: SignedSite, certificate: CourseRunCertificate
+):
+    site.start()
+    credential = site.fetch(certificate)
+    certificate.is_revoked = True
+    certificate.save()
+
+    assert site.ask_others(credential) == REVOKED
+
+    certificate.is_revoked = False
+    certificate.save()
+    # What was signed a minute ago at most goes with the process.
+    site.start()
+
+    assert site.ask_others(credential) == GOOD
+
+
+def test_of_a_deleted_certificate_it_is_revoked(
+    site: SignedSite, certificate: CourseRunCertificate
+):
+    site.start()
+    credential = site.fetch(certificate)
+    certificate.delete()
+
+    assert site.ask_others(credential) == REVOKED
+
+
+def change_name(credential: dict[str, Any]) -> None:
+    credential["credentialSubject"]["identifier"][0]["identityHash"] = "Mallory"
+
+
+def change_course(credential: dict[str, Any]) -> None:
+    credential["credentialSubject"]["achievement"]["name"] = "Quantum Mechanics"
+
+
+def change_date(credential: dict[str, Any]) -> None:
+    credential["validFrom"] = "2001-01-01T00:00:00Z"
+
+
+def change_place_in_the_list(credential: dict[str, Any]) -> None:
+    credential["credentialStatus"]["statusListIndex"] = "1"
+
+
+@pytest.mark.parametrize(
+    "change", [change_name, change_course, change_date, change_place_in_the_list]
+)
+def test_a_changed_one_is_refused(
+    site: SignedSite,
+    certificate: CourseRunCertificate,
+    change: Callable[[dict[str, Any]], None],
+):
+    site.start()
+    credential = site.fetch(certificate)
+    change(credential)
+
+    assert are_refused(site.ask_others(credential))
+
+
+def test_after_a_rotation_the_old_and_the_new_are_good(
+    site: SignedSite, certificate: CourseRunCertificate
+):
+    site.start()
+    old = site.fetch(certificate)
+    site.keys.reverse()
+    site.start()
+    new = site.fetch(CourseRunCertificateFactory.create())
+
+    assert old["proof"]["verificationMethod"] != new["proof"]["verificationMethod"]
+    assert site.ask_others(old) == GOOD
+    assert site.ask_others(new) == GOOD
+
+
+def test_by_a_key_that_the_site_does_not_know_it_is_refused(
+    site: SignedSite, certificate: CourseRunCertificate
+):
+    site.start()
+    credential = site.fetch(certificate)
+    site.keys = [SigningKey.generate(), SigningKey.generate()]
+    site.start()
+
+    assert are_refused(site.ask_others(credential))
+
+
+def test_a_site_with_an_expired_certificate_of_tls_is_not_believed(
+    site: SignedSite, certificate: CourseRunCertificate
+):
+    site.start()
+    credential = site.fetch(certificate)
+    site.start(expires_in=timedelta(hours=-1))
+
+    assert are_refused(site.ask_others(credential))
