@@ -119,7 +119,13 @@ def _issue(certificate: host.Certificate, key: SigningKey) -> Credential:
             if found is not None:
                 return found
             continue
-        log.info("credential issued", extra={"certificate_uuid": str(certificate.uuid)})
+        log.info(
+            "credential issued",
+            extra={
+                "user_id": certificate.user_id,
+                "course_id": certificate.course_run.courseware_id,
+            },
+        )
         return issued
     raise RuntimeError("no free place in the list of what was revoked")
 
