@@ -4,6 +4,7 @@ import os
 import runpy
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.core.checks import CheckMessage, run_checks
@@ -11,7 +12,10 @@ from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 
 from main import settings as settings_module
+from main.checks import refuse_invalid_settings
 from main.settings_test import PRODUCTION
+from openedx_certificates.credentials.keys import SigningKey
+from openedx_certificates.credentials.models import Credential
 
 SETTINGS = Path(settings_module.__file__)
 
@@ -129,3 +133,15 @@ def test_what_is_not_of_its_kind_is_named_and_not_shown(
     assert name in str(refused.value)
     assert value not in str(refused.value) or not value
     assert refused.value.__cause__ is None
+
+
+@pytest.mark.django_db
+def test_a_site_that_lacks_a_key_that_has_signed_does_not_start(settings: Any):
+    settings.OPENEDX_CERTIFICATES_CREDENTIAL_SITE = "https://certificates.example.org"
+    settings.OPENEDX_CERTIFICATES_CREDENTIAL_KEYS = [SigningKey.generate().secret]
+    Credential.objects.create(
+        certificate_uuid=uuid4(), status_index=1, key_id="z6MkAnOldOne", signed={}
+    )
+
+    with pytest.raises(ImproperlyConfigured, match="z6MkAnOldOne has signed credentials"):
+        refuse_invalid_settings()

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -13,10 +14,13 @@ from typing import Any
 import pytest
 import requests
 from django.conf import settings
+from openvc.proof.data_integrity import DataIntegrityProofSuite, SignatureInvalid
 
 from courses.factories import CourseRunCertificateFactory
 from courses.models import CourseRunCertificate
+from openedx_certificates.credentials import proofs
 from openedx_certificates.credentials.keys import SigningKey
+from openedx_certificates.credentials.proofs import OPEN_BADGES_CONTEXT
 from openedx_certificates.testing.tls import make_certificate
 from site_tests.processes import Programs
 from tools.processes import Program, find_free_port
@@ -157,6 +161,23 @@ def test_of_a_deleted_certificate_it_is_revoked(
     certificate.delete()
 
     assert site.ask_others(credential) == REVOKED
+
+
+def test_a_verifier_of_pypi_says_the_same(site: SignedSite, certificate: CourseRunCertificate):
+    site.start()
+    credential = site.fetch(certificate)
+    contexts = {OPEN_BADGES_CONTEXT: proofs._read_context(OPEN_BADGES_CONTEXT)}
+    public = site.keys[0].private.public_key().public_bytes_raw()
+    key = {"kty": "OKP", "crv": "Ed25519", "x": urlsafe_b64encode(public).decode().rstrip("=")}
+
+    def verify() -> str:
+        suite = DataIntegrityProofSuite()
+        return suite.verify(credential, public_key_jwk=key, extra_contexts=contexts).issuer
+
+    assert verify() == f"did:web:localhost%3A{site.port}"
+    change_name(credential)
+    with pytest.raises(SignatureInvalid):
+        verify()
 
 
 def change_name(credential: dict[str, Any]) -> None:
