@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import requests
 from django.conf import settings
+from django.utils import timezone
 from openvc.proof.data_integrity import DataIntegrityProofSuite, SignatureInvalid
 
 from courses.factories import CourseRunCertificateFactory
@@ -22,24 +23,20 @@ from openedx_certificates.credentials import proofs
 from openedx_certificates.credentials.keys import SigningKey
 from openedx_certificates.credentials.proofs import OPEN_BADGES_CONTEXT
 from openedx_certificates.testing.tls import make_certificate
-from site_tests.processes import Programs
-from tools.processes import Program, find_free_port
+from site_tests.processes import Programs, is_open
+from tools.processes import Program, find_free_port, wait_until
 
 VERIFIERS = settings.BASE_DIR / "site_tests" / "verifiers"
 NPM, NODE = shutil.which("npm"), shutil.which("node")
 
-pytestmark = [
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(
-        shutil.which("npm") is None,
-        reason="The verifiers of others run on Node.js, which is not here.",
-    ),
-]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(scope="session")
 def verifiers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the verifiers, with what their lock file names."""
+    if NPM is None or NODE is None:
+        pytest.skip("These verifiers of others run on Node.js, which is not here.")
     folder = tmp_path_factory.mktemp("verifiers")
     for name in ("package.json", "package-lock.json", "verify.mjs"):
         shutil.copy(VERIFIERS / name, folder)
@@ -55,7 +52,7 @@ class SignedSite:
 
     programs: Programs
     folder: Path
-    verifiers: Path
+    get_verifiers: Callable[[], Path]
     port: int = field(default_factory=find_free_port)
     keys: list[SigningKey] = field(
         default_factory=lambda: [SigningKey.generate(), SigningKey.generate()]
@@ -86,6 +83,8 @@ class SignedSite:
     def end(self) -> None:
         if self.server is not None:
             self.server.kill()
+            # Its workers end a moment later, and share the port until then.
+            wait_until(lambda: not is_open(self.port))
 
     def fetch(self, certificate: CourseRunCertificate) -> dict[str, Any]:
         """Return the certificate's credential."""
@@ -96,22 +95,32 @@ class SignedSite:
 
     def ask_others(self, credential: dict[str, Any]) -> dict[str, tuple[bool, bool | None]]:
         """Return of each verifier whether it takes the credential for good, and for revoked."""
+        found = self._ask(credential)
+        return {name: (each["isGood"], each["isRevoked"]) for name, each in found.items()}
+
+    def why_refused(self, credential: dict[str, Any]) -> str:
+        """Return what one of them says, the one with words; both must refuse it."""
+        found = self._ask(credential)
+        assert [each["isGood"] for each in found.values()] == [False, False]
+        return str(found["bazaar"]["error"])
+
+    def _ask(self, credential: dict[str, Any]) -> dict[str, dict[str, Any]]:
         file = self.folder / "credential.json"
         file.write_text(json.dumps(credential))
         output = subprocess.run(
             [str(NODE), "verify.mjs", str(file)],
-            cwd=self.verifiers,
+            cwd=self.get_verifiers(),
             env={**os.environ, "NODE_EXTRA_CA_CERTS": str(self.bundle)},
             stdout=subprocess.PIPE,
             check=True,
         ).stdout
-        found = json.loads(output)
-        return {name: (each["isGood"], each["isRevoked"]) for name, each in found.items()}
+        answers: dict[str, dict[str, Any]] = json.loads(output)
+        return answers
 
 
 @pytest.fixture
-def site(programs: Programs, tmp_path: Path, verifiers: Path) -> SignedSite:
-    return SignedSite(programs, tmp_path, verifiers)
+def site(programs: Programs, tmp_path: Path, request: pytest.FixtureRequest) -> SignedSite:
+    return SignedSite(programs, tmp_path, lambda: request.getfixturevalue("verifiers"))
 
 
 @pytest.fixture
@@ -123,10 +132,6 @@ def certificate(db: None) -> CourseRunCertificate:
 # it for no good one.
 GOOD = {"bazaar": (True, False), "core": (True, False)}
 REVOKED = {"bazaar": (True, True), "core": (False, True)}
-
-
-def are_refused(found: dict[str, tuple[bool, bool | None]]) -> bool:
-    return [is_good for is_good, _ in found.values()] == [False, False]
 
 
 def test_a_credential_is_good(site: SignedSite, certificate: CourseRunCertificate):
@@ -208,7 +213,7 @@ def test_a_changed_one_is_refused(
     credential = site.fetch(certificate)
     change(credential)
 
-    assert are_refused(site.ask_others(credential))
+    assert "Invalid signature" in site.why_refused(credential)
 
 
 def test_after_a_rotation_the_old_and_the_new_are_good(
@@ -226,14 +231,17 @@ def test_after_a_rotation_the_old_and_the_new_are_good(
 
 
 def test_by_a_key_that_the_site_does_not_know_it_is_refused(
-    site: SignedSite, certificate: CourseRunCertificate
+    site: SignedSite, certificate: CourseRunCertificate, settings: Any
 ):
     site.start()
     credential = site.fetch(certificate)
-    site.keys = [SigningKey.generate(), SigningKey.generate()]
-    site.start()
+    settings.OPENEDX_CERTIFICATES_CREDENTIAL_SITE = site.url
+    stranger, unsigned = SigningKey.generate(), dict(credential)
+    del unsigned["proof"]
 
-    assert are_refused(site.ask_others(credential))
+    forged = proofs.sign(unsigned, stranger, timezone.now())
+
+    assert stranger.id in site.why_refused(forged)
 
 
 def test_a_site_with_an_expired_certificate_of_tls_is_not_believed(
@@ -243,4 +251,14 @@ def test_a_site_with_an_expired_certificate_of_tls_is_not_believed(
     credential = site.fetch(certificate)
     site.start(expires_in=timedelta(hours=-1))
 
-    assert are_refused(site.ask_others(credential))
+    assert "expired" in site.why_refused(credential)
+
+
+@pytest.mark.parametrize(
+    "odd", ["Ana \x08Díaz\x7f", "\u202eevil", "Ана 🎓", "N" * 255, "a\u0301 \u200d"]
+)
+def test_whatever_a_name_is_made_of_others_read_the_same(site: SignedSite, odd: str):
+    site.start()
+    fields = {"user__name": odd, "course_run__course__title": f"Statistics\x0b{odd[:200]}"}
+
+    assert site.ask_others(site.fetch(CourseRunCertificateFactory.create(**fields))) == GOOD

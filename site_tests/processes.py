@@ -106,7 +106,7 @@ class Programs:
         return server
 
     def start_tls_web_server(self, port: int, certificate: Path, **environment: str) -> Program:
-        """Serve the site by HTTPS, and return once the port is open.
+        """Serve the site by HTTPS, and return once the port is open; raise RuntimeError if it ends.
 
         Args:
             port: of this machine.
@@ -119,6 +119,8 @@ class Programs:
             environment=environment,
         )
         wait_until(lambda: is_open(port) or not program.is_running, lambda: program.words)
+        if not program.is_running:
+            raise RuntimeError(f"The web server has ended:\n{program.words}")
         return program
 
     def start_web_server_of_procfile(self, **environment: str) -> WebServer:

@@ -43,6 +43,10 @@ def check_keys(app_configs: Sequence[AppConfig] | None, **_kwargs: Any) -> list[
                 id="openedx_credentials.E002",
             )
         ]
+    if len({key.id for key in keys}) < len(keys):
+        return [
+            checks.Error(f"{PREFIX}CREDENTIAL_KEYS has a key twice.", id="openedx_credentials.E004")
+        ]
     if len(keys) == 1:
         return [
             checks.Warning(
@@ -61,19 +65,21 @@ def check_signed(
     **_kwargs: Any,
 ) -> list[Any]:
     """Report a key that once signed and is not among the site's: what it signed verifies no more."""
-    if DEFAULT_DB_ALIAS not in (databases or ()) or not app_settings.CREDENTIAL_KEYS:
+    if DEFAULT_DB_ALIAS not in (databases or ()):
         return []
     try:
-        known = {key.id for key in load_keys()}
-        return [
-            checks.Error(
-                f"The key {key_id} has signed credentials, and is missing.",
-                hint=f"Put it back, at the end of {PREFIX}CREDENTIAL_KEYS.",
-                id="openedx_credentials.E003",
-            )
-            for key_id in apps.get_model("openedx_credentials.Credential").list_key_ids()
-            if key_id not in known
-        ]
+        known = {key.id for key in load_keys()} if app_settings.CREDENTIAL_KEYS else set()
+        signed = apps.get_model("openedx_credentials.Credential").list_key_ids()
     except (BadKey, NotConfigured, DatabaseFailure):
-        # The other check tells of the one; nothing before the first migration.
+        # The other check tells of the first two; nothing before the first migration.
         return []
+    return [
+        checks.Error(
+            f"The key {key_id} has signed credentials, and is missing.",
+            hint=f"Put it back, at the end of {PREFIX}CREDENTIAL_KEYS. If it was stolen: "
+            "manage.py credential_keys --forget with its name.",
+            id="openedx_credentials.E003",
+        )
+        for key_id in signed
+        if key_id not in known
+    ]

@@ -4,6 +4,8 @@ import base64
 import gzip
 import io
 import json
+import secrets
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -13,6 +15,7 @@ import time_machine
 from django.core.cache import cache
 from django.core.checks import run_checks
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -22,12 +25,16 @@ from openedx_certificates.credentials.issuing import find_address
 from openedx_certificates.credentials.keys import SigningKey
 from openedx_certificates.credentials.models import Credential
 from openedx_certificates.credentials.proofs_test import verify
-from openedx_certificates.testing.factories import CourseRunCertificateFactory
+from openedx_certificates.testing.factories import (
+    CourseRunCertificateDeletionFactory,
+    CourseRunCertificateFactory,
+)
 from openedx_certificates.testing.scenes import at_once
 
 pytestmark = pytest.mark.django_db
 SITE = "https://certificates.example.org"
 DID = "did:web:certificates.example.org"
+TWICE = SigningKey.generate()
 
 
 @pytest.fixture
@@ -99,6 +106,26 @@ class TestACredential:
         assert address["hashed"]
         assert address["identityHash"].startswith("sha256$")
 
+    def test_says_the_new_name_at_its_old_place_when_the_name_has_changed(
+        self, client: Client, keys: list[SigningKey], certificate: Any, settings: Any
+    ):
+        settings.OPENEDX_CERTIFICATES_CREDENTIAL_EMAIL_HASH = True
+        before = read(fetch(client, certificate.uuid))
+        certificate.user.name = "Ana Díaz-Núñez"
+        certificate.user.save()
+        settings.OPENEDX_CERTIFICATES_CREDENTIAL_KEYS = [key.secret for key in reversed(keys)]
+
+        after = read(fetch(client, certificate.uuid))
+
+        assert after["credentialSubject"]["identifier"][0]["identityHash"] == "Ana Díaz-Núñez"
+        assert after["credentialStatus"] == before["credentialStatus"]
+        assert (
+            after["credentialSubject"]["identifier"][1]
+            == before["credentialSubject"]["identifier"][1]
+        )
+        verify(after, keys[0].id)
+        assert read(fetch(client, certificate.uuid)) == after
+
     def test_is_not_there_before_its_date(
         self, client: Client, keys: list[SigningKey], certificate: Any
     ):
@@ -134,6 +161,13 @@ class TestACredential:
         assert fetch(client, certificate.uuid).status_code == 410
         assert is_revoked(client, credential)
 
+    def test_of_a_certificate_that_was_deleted_before_anybody_asked_is_gone(
+        self, client: Client, keys: list[SigningKey]
+    ):
+        deletion = CourseRunCertificateDeletionFactory.create()
+
+        assert fetch(client, deletion.certificate_uuid).status_code == 410
+
     def test_of_an_old_key_is_verified_after_a_rotation(
         self, client: Client, keys: list[SigningKey], certificate: Any, settings: Any
     ):
@@ -163,6 +197,58 @@ def test_many_that_ask_at_once_get_the_same(
     assert Credential.objects.count() == 1
 
 
+@pytest.fixture
+def places(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Decide which places are drawn next."""
+
+    def draw(*drawn: int) -> None:
+        left = iter(drawn)
+        monkeypatch.setattr(secrets, "randbelow", lambda _below: next(left))
+
+    return draw
+
+
+class TestPlaces:
+    def test_one_that_is_taken_is_drawn_again(
+        self,
+        client: Client,
+        keys: list[SigningKey],
+        certificate: Any,
+        places: Callable[..., None],
+    ):
+        places(7, 7, 8)
+        another = CourseRunCertificateFactory.create()
+
+        found = [read(fetch(client, each.uuid)) for each in (certificate, another)]
+
+        indexes = [each["credentialStatus"]["statusListIndex"] for each in found]
+        assert indexes == ["7", "8"]
+
+    def test_a_list_that_is_half_full_is_followed_by_the_next(
+        self,
+        client: Client,
+        keys: list[SigningKey],
+        certificate: Any,
+        places: Callable[..., None],
+    ):
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO openedx_credentials_credential "
+                "(created_on, updated_on, certificate_uuid, status_index, key_id, signed) "
+                "SELECT now(), now(), gen_random_uuid(), n, 'z6Mk', '{}' "
+                "FROM generate_series(0, 65535) AS n"
+            )
+        places(7)
+
+        credential = read(fetch(client, certificate.uuid))
+
+        assert credential["credentialStatus"]["statusListCredential"].endswith("/status/2")
+        assert not is_revoked(client, credential)
+        certificate.is_revoked = True
+        certificate.save()
+        assert is_revoked(client, credential)
+
+
 class TestTheAddresses:
     def test_the_keys_are_told_without_their_secrets(self, client: Client, keys: list[SigningKey]):
         reply = client.get("/.well-known/did.json")
@@ -178,7 +264,7 @@ class TestTheAddresses:
         reply = client.get("/credentials/status/1")
 
         assert reply["Content-Type"] == "application/vc"
-        assert reply["Cache-Control"] == "public, max-age=300"
+        assert reply["Cache-Control"] == "public, max-age=240"
         verify(read(reply), keys[0].id)
 
     def test_a_list_is_signed_once_a_minute(self, client: Client, keys: list[SigningKey]):
@@ -199,8 +285,17 @@ class TestTheAddresses:
     @pytest.mark.parametrize(
         "path", ["/.well-known/did.json", "/credentials/status/1", "/certificate/{}/credential/"]
     )
-    def test_nothing_is_taken(self, client: Client, keys: list[SigningKey], path: str):
-        assert client.post(path.format(uuid4())).status_code == 405
+    def test_nothing_is_taken_and_a_wallet_in_a_page_may_ask(
+        self, client: Client, keys: list[SigningKey], path: str
+    ):
+        posted = client.post(path.format(uuid4()))
+        asked = client.options(path.format(uuid4()))
+
+        assert (posted.status_code, asked.status_code) == (405, 204)
+        assert asked["Access-Control-Allow-Methods"] == "GET, HEAD"
+        assert {posted["Access-Control-Allow-Origin"], asked["Access-Control-Allow-Origin"]} == {
+            "*"
+        }
 
     @pytest.mark.parametrize(
         "path", ["/.well-known/did.json", "/credentials/status/1", "/certificate/{}/credential/"]
@@ -236,6 +331,7 @@ class TestChecks:
             (["z6Mk"], SITE, ["E002"]),
             (["0OIl"], SITE, ["E002"]),
             (["/no/such/file", "good"], SITE, ["E002"]),
+            (["twice", "twice"], SITE, ["E004"]),
             (["good", "good"], "http://certificates.example.org", ["E001"]),
             (["good", "good"], "https://certificates.example.org/path", ["E001"]),
         ],
@@ -245,13 +341,16 @@ class TestChecks:
     ):
         settings.OPENEDX_CERTIFICATES_CREDENTIAL_SITE = site
         settings.OPENEDX_CERTIFICATES_CREDENTIAL_KEYS = [
-            SigningKey.generate().secret if value == "good" else value for value in values
+            {"good": SigningKey.generate(), "twice": TWICE}[value].secret
+            if value in ("good", "twice")
+            else value
+            for value in values
         ]
 
         told = run_checks(tags=[checks.TAG])
 
         assert [str(each.id).partition(".")[2] for each in told] == found
-        assert not any(value in str(each) for each in told for value in values if len(value) > 4)
+        assert not any(value in str(each) for each in told for value in values if len(value) > 5)
 
     def test_a_key_that_signed_and_is_missing_is_an_error(
         self, client: Client, keys: list[SigningKey], certificate: Any, settings: Any
@@ -262,6 +361,16 @@ class TestChecks:
         told = run_checks(tags=[checks.TAG], databases=["default"])
 
         assert {str(each.id).partition(".")[2] for each in told} == {"W001", "E003"}
+
+    def test_no_key_at_all_is_one_too_if_any_has_signed(
+        self, client: Client, keys: list[SigningKey], certificate: Any, settings: Any
+    ):
+        fetch(client, certificate.uuid)
+        settings.OPENEDX_CERTIFICATES_CREDENTIAL_KEYS = []
+
+        told = run_checks(tags=[checks.TAG], databases=["default"])
+
+        assert [each.id for each in told] == ["openedx_credentials.E003"]
 
 
 class TestTheCommand:
@@ -285,6 +394,19 @@ class TestTheCommand:
         assert first == f"{keys[0].id}  signs  1 credentials"
         assert second == f"{keys[1].id}  verifies  0 credentials"
         assert not any(key.secret in out.getvalue() for key in keys)
+
+    def test_forgets_a_stolen_key_so_that_another_signs(
+        self, client: Client, keys: list[SigningKey], certificate: Any, settings: Any
+    ):
+        stolen, new = keys
+        fetch(client, certificate.uuid)
+        settings.OPENEDX_CERTIFICATES_CREDENTIAL_KEYS = [new.secret]
+
+        call_command("credential_keys", "--forget", stolen.id, stdout=io.StringIO())
+
+        verify(read(fetch(client, certificate.uuid)), new.id)
+        told = run_checks(tags=[checks.TAG], databases=["default"])
+        assert not any(each.id == "openedx_credentials.E003" for each in told)
 
     def test_without_a_key_ends_with_a_reason(self):
         with pytest.raises(CommandError, match="no key"):

@@ -1,14 +1,17 @@
 """From a certificate to its credential: signed when it is asked for first, and kept."""
 
 import secrets
+from collections.abc import Sequence
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Final
+from unicodedata import category
 from uuid import UUID
 
 from django.core.cache import cache
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Max
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from openedx_certificates import host
@@ -16,6 +19,7 @@ from openedx_certificates.credentials import badges, proofs, status_lists
 from openedx_certificates.credentials.keys import SigningKey, load_keys
 from openedx_certificates.credentials.models import Credential
 from openedx_certificates.logs import get_logger
+from openedx_certificates.models import CourseRunCertificateDeletion
 from openedx_certificates.public_names import get_public_name
 from openedx_certificates.settings import app_settings
 
@@ -24,6 +28,8 @@ log = get_logger(__name__)
 #: How long a verifier may keep a list of what was revoked, and for how long it is signed once here.
 LIST_GOOD_FOR: Final = timedelta(minutes=5)
 LIST_KEPT_SECONDS: Final = 60
+#: As many as there are places that the column can hold.
+LISTS_MAX: Final = 2**31 // status_lists.PLACES
 # A random place of a list that is half full is free at the second try.
 _FILL: Final = status_lists.PLACES // 2
 _TRIES: Final = 50
@@ -57,7 +63,9 @@ def find_address(certificate_uuid: UUID) -> str | None:
 def get_or_issue(certificate_uuid: UUID) -> dict[str, Any] | Absence:
     """Return the credential of a certificate, signed now if it is asked for the first time.
 
-    Repeatable, also at the same time: of simultaneous ones all get what the first has stored.
+    It is signed again, at its place in the lists, if the certificate's page says something else by now,
+    such as another name. Repeatable, also at the same time: of simultaneous first ones all get what one has
+    stored.
 
     Raises NotConfigured and BadKey, if there is no key to sign with, and Django's database errors.
     """
@@ -65,12 +73,16 @@ def get_or_issue(certificate_uuid: UUID) -> dict[str, Any] | Absence:
     certificate = host.find_certificate(certificate_uuid)
     found = Credential.objects.filter(certificate_uuid=certificate_uuid).first()
     if certificate is None:
-        return Absence.UNKNOWN if found is None else Absence.REVOKED
+        was_deleted = CourseRunCertificateDeletion.objects.filter(certificate_uuid=certificate_uuid)
+        is_gone = found is not None or was_deleted.exists()
+        return Absence.REVOKED if is_gone else Absence.UNKNOWN
     if certificate.is_revoked:
         return Absence.REVOKED
     if certificate.issue_date is None or certificate.issue_date > timezone.now():
         return Absence.UNKNOWN
-    return (found or _issue(certificate, keys[0])).signed
+    if found is None:
+        return _issue(certificate, keys[0]).signed
+    return _keep_up(found, certificate, keys)
 
 
 def sign_list(number: int) -> dict[str, Any] | None:
@@ -79,9 +91,11 @@ def sign_list(number: int) -> dict[str, Any] | None:
     Raises what `get_or_issue` raises.
     """
     key = load_keys()[0]
+    if not 1 <= number <= LISTS_MAX:
+        return None
     name = f"openedx-credentials:{key.id}:{app_settings.CREDENTIAL_SITE}:{number}"
     kept: dict[str, Any] | None = cache.get(name)
-    if kept is None and 1 <= number <= _count_lists():
+    if kept is None and number <= _count_lists():
         kept = _sign_list(number, key)
         cache.set(name, kept, LIST_KEPT_SECONDS)
     return kept
@@ -99,12 +113,30 @@ def _sign_list(number: int, key: SigningKey) -> dict[str, Any]:
     return proofs.sign(unsigned, key, now)
 
 
+def _keep_up(
+    credential: Credential, certificate: host.Certificate, keys: Sequence[SigningKey]
+) -> dict[str, Any]:
+    """Return what is stored, signed again if it is no longer what is to be said."""
+    signed = credential.signed
+    unsigned = {name: value for name, value in signed.items() if name != "proof"}
+    expected = _build(certificate, credential.status_index, salt=_find_salt(signed))
+    if unsigned == expected:
+        return signed
+    # By the same key if it is there: files that it has signed are with learners.
+    key = next((key for key in keys if key.id == credential.key_id), keys[0])
+    again = proofs.sign(expected, key, timezone.now())
+    Credential.objects.filter(pk=credential.pk).update(
+        signed=again, key_id=key.id, updated_on=Now()
+    )
+    return again
+
+
 def _issue(certificate: host.Certificate, key: SigningKey) -> Credential:
     """Sign the certificate's credential and store it; return what is stored."""
     for _ in range(_TRIES):
         index = _choose_place()
-        now = timezone.now()
-        signed = proofs.sign(_build(certificate, index), key, now)
+        unsigned = _build(certificate, index, salt=secrets.token_hex(16))
+        signed = proofs.sign(unsigned, key, timezone.now())
         try:
             with transaction.atomic():
                 issued = Credential.objects.create(
@@ -130,20 +162,33 @@ def _issue(certificate: host.Certificate, key: SigningKey) -> Credential:
     raise RuntimeError("no free place in the list of what was revoked")
 
 
-def _build(certificate: host.Certificate, index: int) -> dict[str, Any]:
+def _find_salt(signed: dict[str, Any]) -> str:
+    """Return the salt of a credential's hash, a new one if it has none."""
+    for identifier in signed["credentialSubject"]["identifier"]:
+        if "salt" in identifier:
+            return str(identifier["salt"])
+    return secrets.token_hex(16)
+
+
+def _build(certificate: host.Certificate, index: int, *, salt: str) -> dict[str, Any]:
     course_run, user = certificate.course_run, certificate.user
     return badges.build_badge(
         address=get_address(certificate.uuid),
         course_id=course_run.courseware_id,
-        title=course_run.course.title,
+        title=_clean(course_run.course.title),
         holder=badges.Holder(
-            name=get_public_name(user.name) or "A learner",
+            name=_clean(get_public_name(user.name)) or "A learner",
             email=user.email.lower() if app_settings.CREDENTIAL_EMAIL_HASH else None,
-            salt=secrets.token_hex(16),
+            salt=salt,
         ),
         issued_on=certificate.issue_date,
         status=status_lists.make_entry(index),
     )
+
+
+def _clean(text: str) -> str:
+    """Return the text without control characters, which verifiers read differently."""
+    return " ".join("".join(" " if category(sign) == "Cc" else sign for sign in text).split())
 
 
 def _count_lists() -> int:

@@ -6,6 +6,7 @@ store it in another order; what its contexts do not know would be signed by nobo
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import cache
@@ -23,12 +24,13 @@ _FILES: Final = {
     CREDENTIALS_CONTEXT: "credentials-v2.json",
     OPEN_BADGES_CONTEXT: "open-badges-3.0.3.json",
 }
+_READ_DIFFERENTLY: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _RELATIVE: Final = "relative:/"
 _FOLDER: Final = Path(__file__).resolve().parent / "contexts"
 
 
 class UnknownTerm(Exception):
-    """A document holds what its contexts do not know."""
+    """A document holds what others would read differently, or not at all."""
 
 
 def sign(document: Mapping[str, Any], key: SigningKey, created: datetime) -> dict[str, Any]:
@@ -61,7 +63,7 @@ def make_hash(document: Mapping[str, Any], options: Mapping[str, Any]) -> bytes:
 def canonicalize(document: Mapping[str, Any]) -> str:
     """Return the document's meaning, in a form that depends on nothing else (RDFC-1.0).
 
-    Raises UnknownTerm.
+    Raises UnknownTerm, also for a control character: the canonical form escapes it, and PyLD does not.
     """
     _refuse_unknown_terms(document)
     options = {
@@ -69,7 +71,10 @@ def canonicalize(document: Mapping[str, Any]) -> str:
         "format": "application/n-quads",
         "documentLoader": _load_context,
     }
-    return str(jsonld.normalize(dict(document), options))
+    form = str(jsonld.normalize(dict(document), options))
+    if _READ_DIFFERENTLY.search(form):
+        raise UnknownTerm("The document holds a control character.")
+    return form
 
 
 def to_json_date(moment: datetime) -> str:

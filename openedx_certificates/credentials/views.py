@@ -6,13 +6,13 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db import Error as DatabaseFailure
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_safe
 
 from openedx_certificates.conflicts import describe_failure, is_no_fault_of_ours
 from openedx_certificates.credentials.issuing import (
     LIST_GOOD_FOR,
+    LIST_KEPT_SECONDS,
     Absence,
     get_or_issue,
     sign_list,
@@ -24,7 +24,8 @@ log = get_logger(__name__)
 
 _CREDENTIAL: Final = "application/vc"
 _DID_DOCUMENT: Final = "application/did+json"
-_KEPT: Final = f"public, max-age={int(LIST_GOOD_FOR.total_seconds())}"
+# A list is a minute old at most: who keeps it for the rest keeps it no longer than it is good for.
+_KEPT: Final = f"public, max-age={int(LIST_GOOD_FOR.total_seconds()) - LIST_KEPT_SECONDS}"
 _RETRY_AFTER: Final = "60"
 
 View = Callable[..., HttpResponse]
@@ -34,13 +35,12 @@ def _for_verifiers(view: View) -> View:
     """Answer programs of any site, and never with a credential that is not signed."""
 
     @csrf_exempt
-    @require_safe
     @wraps(view)
     def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         # 404: there is none, or this site signs nothing. 503: we can't sign or look at the moment,
         # which says nothing about the credential.
         try:
-            response = view(request, *args, **kwargs)
+            response = _answer_method(request) or view(request, *args, **kwargs)
         except NotConfigured:
             response = _refuse(404, "This site signs no credentials.")
         except BadKey as error:
@@ -59,6 +59,14 @@ def _for_verifiers(view: View) -> View:
     return answer
 
 
+def _answer_method(request: HttpRequest) -> HttpResponse | None:
+    """Answer what is no reading: a browser's question whether it may, and what may not."""
+    if request.method == "OPTIONS":
+        headers = {"Access-Control-Allow-Methods": "GET, HEAD", "Access-Control-Allow-Headers": "*"}
+        return HttpResponse(status=204, headers=headers)
+    return None if request.method in ("GET", "HEAD") else HttpResponseNotAllowed(["GET", "HEAD"])
+
+
 @_for_verifiers
 def did_document(_request: HttpRequest) -> HttpResponse:
     """Tell the keys that verify what this site has signed."""
@@ -75,6 +83,7 @@ def credential(_request: HttpRequest, uuid: UUID) -> HttpResponse:
         return _refuse(404, "There is no certificate at this address.")
     response = _reply(found, _CREDENTIAL, "no-cache")
     response["X-Robots-Tag"] = "noindex"
+    response["Content-Disposition"] = f'inline; filename="certificate-{uuid}.json"'
     return response
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import IO, Any
 
+from django.conf import settings
 from django.db import connection
 from django.http import UnreadablePostError
 from rest_framework.exceptions import UnsupportedMediaType
@@ -105,7 +106,9 @@ def read_event(request: Request, serializer_class: type[Serializer[Any]]) -> dic
 def _announced_bytes(parser_context: Mapping[str, Any] | None) -> int:
     """Return how long the body is to be, 0 if its sender does not say."""
     length = (parser_context or {})["request"].META.get("CONTENT_LENGTH", "")
-    return int(length) if re.fullmatch("[0-9]{1,19}", length) else 0
+    announced = int(length) if re.fullmatch("[0-9]{1,19}", length) else 0
+    # A server that hands on a body in chunks may bound it by this, as our own site does.
+    return 0 if announced == settings.DATA_UPLOAD_MAX_MEMORY_SIZE else announced
 
 
 def _without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -20,13 +20,24 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--new", action="store_true", help="Make a key and print its secret.")
+        does = parser.add_mutually_exclusive_group()
+        does.add_argument("--new", action="store_true", help="Make a key and print its secret.")
+        does.add_argument(
+            "--forget",
+            metavar="KEY",
+            help="Of a key that was stolen: have its credentials signed by another when they are asked "
+            "for next. Then take it out of CREDENTIAL_KEYS: what it has signed is refused from then on.",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["new"]:
             key = SigningKey.generate()
             self.stderr.write(f"The key {key.id}; its secret is shown this once:")
             self.stdout.write(key.secret)
+            return
+        if options["forget"]:
+            count, _ = Credential.objects.filter(key_id=options["forget"]).delete()
+            self.stdout.write(f"{count} credentials are signed again when they are asked for.")
             return
         try:
             keys = load_keys()
