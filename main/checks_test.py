@@ -135,7 +135,7 @@ def test_what_is_not_of_its_kind_is_named_and_not_shown(
     assert refused.value.__cause__ is None
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 def test_a_site_that_lacks_a_key_that_has_signed_does_not_start(settings: Any):
     settings.OPENEDX_CERTIFICATES_CREDENTIAL_SITE = "https://certificates.example.org"
     settings.OPENEDX_CERTIFICATES_CREDENTIAL_KEYS = [SigningKey.generate().secret]

@@ -1,6 +1,7 @@
 """The database as the site's own connections find it."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 import psycopg
@@ -46,16 +47,25 @@ def check_database(
     return found
 
 
-def _look(alias: str) -> list[CheckMessage]:
-    # A connection of its own: the caller's may be in a transaction, or would stay open for good.
+@contextmanager
+def connected_for_a_moment(alias: str) -> Iterator[Any]:
+    """Lend the block a cursor, if the database answers within PATIENCE_SECONDS; raise psycopg.Error.
+
+    Of a connection of its own: the caller's may be in a transaction, or would stay open for good.
+    """
     parameters = connections[alias].get_connection_params()
     moment = {"connect_timeout": PATIENCE_SECONDS, "autocommit": True}
-    wanted = relied_on(settings.DATABASE_LOCK_TIMEOUT)
     with (
         patience_of(PATIENCE_SECONDS, bounds_statements=True),
         connect({**parameters, **moment}) as connection,
         connection.cursor() as cursor,
     ):
+        yield cursor
+
+
+def _look(alias: str) -> list[CheckMessage]:
+    wanted = relied_on(settings.DATABASE_LOCK_TIMEOUT)
+    with connected_for_a_moment(alias) as cursor:
         actual = dict(cursor.execute(_VALUES, [[*wanted, _ENCODING, _COMMIT]]).fetchall())
         ((alter_role,),) = cursor.execute(_ROLE).fetchall()
         lowered = "éi"

@@ -3,7 +3,7 @@
 They are tagged `openedx_credentials`, and say nothing while there is no key.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -68,10 +68,23 @@ def check_signed(
     if DEFAULT_DB_ALIAS not in (databases or ()):
         return []
     try:
-        known = {key.id for key in load_keys()} if app_settings.CREDENTIAL_KEYS else set()
         signed = apps.get_model("openedx_credentials.Credential").list_key_ids()
-    except (BadKey, NotConfigured, DatabaseFailure):
-        # The other check tells of the first two; nothing before the first migration.
+    except DatabaseFailure:
+        # It is away, or before the first migration.
+        return []
+    return find_missing_keys(signed)
+
+
+def find_missing_keys(signed: Iterable[str]) -> list[Any]:
+    """Return an error for each of the keys that is not among the site's.
+
+    Args:
+        signed: the public keys that have signed something.
+    """
+    try:
+        known = {key.id for key in load_keys()} if app_settings.CREDENTIAL_KEYS else set()
+    except (BadKey, NotConfigured):
+        # The other check tells.
         return []
     return [
         checks.Error(
