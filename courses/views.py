@@ -90,8 +90,7 @@ def misspelt_certificate_page(request: HttpRequest, word: str) -> HttpResponse:
 def _draw_code(address: str) -> SafeString:
     """Return the QR code of an address, as a drawing within the page."""
     drawing = segno.make(address, error="m").svg_inline(omitsize=True, border=2)
-    # Of an address of ours: a learner's words are not in it.
-    return mark_safe(drawing)  # noqa: S308
+    return mark_safe(drawing)  # noqa: S308 - of an address of ours, without a word of a learner's
 
 
 def _show(request: HttpRequest, certificate: PublishedCertificate) -> HttpResponse:

@@ -14,8 +14,8 @@ from uuid import UUID
 
 from django.apps import apps
 from django.db import connection, models
-from django.db.models import QuerySet, Value
-from django.db.models.functions import Lower
+from django.db.models import Q, QuerySet, Value
+from django.db.models.functions import Lower, Now
 from django.utils.module_loading import import_string
 
 # Rows of the host. The app reads and writes no other columns of them than the contract names.
@@ -119,8 +119,17 @@ def find_course_run(course_id: str) -> CourseRun | None:
 
 
 def find_certificate(uuid: UUID) -> Certificate | None:
-    """Return the certificate with its learner and its run's course; None if there is none."""
-    return certificates().filter(uuid=uuid).select_related("user", "course_run__course").first()
+    """Return the certificate with its learner and its run's course; None if there is none.
+
+    Its `is_issued` says whether its date has come, by the database's clock, which has dated it.
+    """
+    return (
+        certificates()
+        .filter(uuid=uuid)
+        .select_related("user", "course_run__course")
+        .annotate(is_issued=Q(issue_date__lte=Now()))
+        .first()
+    )
 
 
 def row_of(model: str, **columns: object) -> Any:

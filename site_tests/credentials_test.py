@@ -171,7 +171,7 @@ def test_of_a_deleted_certificate_it_is_revoked(
 def test_a_verifier_of_pypi_says_the_same(site: SignedSite, certificate: CourseRunCertificate):
     site.start()
     credential = site.fetch(certificate)
-    contexts = {OPEN_BADGES_CONTEXT: proofs._read_context(OPEN_BADGES_CONTEXT)}
+    contexts = {OPEN_BADGES_CONTEXT: proofs.read_context(OPEN_BADGES_CONTEXT)}
     public = site.keys[0].private.public_key().public_bytes_raw()
     key = {"kty": "OKP", "crv": "Ed25519", "x": urlsafe_b64encode(public).decode().rstrip("=")}
 

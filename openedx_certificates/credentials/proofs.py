@@ -110,9 +110,10 @@ def _list_types(expanded: Any) -> Iterator[str]:
 
 def _load_context(url: str, _options: object = None) -> dict[str, Any]:
     """Return a context that comes with the app; nothing is fetched."""
-    return {"contextUrl": None, "documentUrl": url, "document": _read_context(url)}
+    return {"contextUrl": None, "documentUrl": url, "document": read_context(url)}
 
 
 @cache
-def _read_context(url: str) -> Any:
+def read_context(url: str) -> Any:
+    """Return a context that comes with the app."""
     return json.loads((_FOLDER / _FILES[url]).read_text())

@@ -51,10 +51,10 @@ def test_a_credential_names_its_list_and_its_place_in_it():
     assert build_list(2, [5], NOW, timedelta(minutes=5))["id"] == entry["statusListCredential"]
 
 
-def test_a_list_is_good_for_as_long_as_it_says():
+def test_a_list_is_good_for_as_long_as_it_says_and_for_a_clock_that_is_behind():
     made = build_list(1, [], NOW, timedelta(minutes=5))
 
     assert (made["validFrom"], made["validUntil"]) == (
-        "2026-11-27T12:00:00Z",
+        "2026-11-27T11:55:00Z",
         "2026-11-27T12:05:00Z",
     )

@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 from oauth2_provider import models as toolkit
 from oauth2_provider.models import AccessToken
+from oauth2_provider.oauth2_validators import OAuth2Validator
 
 from courses.models import CourseRun, CourseRunCertificate
 from openedx_certificates.models import CertificateRequest
@@ -52,6 +53,13 @@ def dana(run: CourseRun) -> User:
     dana = UserFactory.create(email="Dana@Example.com", openedx_user__edx_username="dana.x+y")
     CourseRunEnrollmentFactory.create(user=dana, run=run)
     return dana
+
+
+class BlindValidator(OAuth2Validator):
+    """A host's own, which finds no token."""
+
+    def _load_access_token(self, _token: str) -> None:
+        """Find nothing."""
 
 
 @pytest.fixture

@@ -76,8 +76,11 @@ def _make_core(validator_class: type[Any], server_class: type[Any], core_class: 
 
     A host's validator that finds tokens in a way of its own is left as it is.
     """
-    is_the_toolkits = validator_class._load_access_token is OAuth2Validator._load_access_token
-    if is_the_toolkits and type(AccessToken.objects) is Manager:
+    # A toolkit without such a method looks tokens up by another, and ours is never called.
+    own, toolkits = (
+        getattr(each, "_load_access_token", None) for each in (validator_class, OAuth2Validator)
+    )
+    if own is toolkits and type(AccessToken.objects) is Manager:
         validator_class = type(validator_class.__name__, (_FindsTokens, validator_class), {})
     return core_class(server_class(validator_class(), **oauth2_settings.server_kwargs))
 

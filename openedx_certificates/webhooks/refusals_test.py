@@ -118,6 +118,16 @@ class TestWhoMayCall:
 
         refused(knock(webhook, EVENT, token=staff_token), 401, "detail")
 
+    def test_a_token_that_a_validator_of_the_hosts_hides_is_401(
+        self, webhook: str, staff_token: str, knock: Knock, settings: Any
+    ):
+        settings.OAUTH2_PROVIDER = {
+            **settings.OAUTH2_PROVIDER,
+            "OAUTH2_VALIDATOR_CLASS": "openedx_certificates.testing.webhooks.BlindValidator",
+        }
+
+        refused(knock(webhook, EVENT, token=staff_token), 401, "detail")
+
     def test_a_token_without_a_user_is_401(self, webhook: str, make_token: MakeToken, knock: Knock):
         refused(knock(webhook, EVENT, token=make_token(None)), 401, "detail")
 
