@@ -2,9 +2,7 @@
 
 import base64
 import gzip
-import io
 import itertools
-import json
 import secrets
 from collections.abc import Callable
 from datetime import timedelta
@@ -13,18 +11,15 @@ from uuid import uuid4
 
 import pytest
 import time_machine
-from django.core.checks import run_checks
-from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from openedx_certificates.credentials import checks
 from openedx_certificates.credentials.issuing import find_address
 from openedx_certificates.credentials.keys import SigningKey
 from openedx_certificates.credentials.models import Credential
-from openedx_certificates.credentials.proofs_test import verify
+from openedx_certificates.testing.credentials import SITE, fetch, read, verify
 from openedx_certificates.testing.factories import (
     CourseRunCertificateDeletionFactory,
     CourseRunCertificateFactory,
@@ -32,33 +27,8 @@ from openedx_certificates.testing.factories import (
 from openedx_certificates.testing.scenes import at_once
 
 pytestmark = pytest.mark.django_db
-SITE = "https://certificates.example.org"
 DID = "did:web:certificates.example.org"
-TWICE = SigningKey.generate()
 minutes = (timedelta(seconds=61 * number) for number in itertools.count(1))
-
-
-@pytest.fixture
-def keys(settings: Any) -> list[SigningKey]:
-    """The site's keys."""
-    made = [SigningKey.generate(), SigningKey.generate()]
-    settings.OPENEDX_CERTIFICATES_CREDENTIAL_KEYS = [key.secret for key in made]
-    settings.OPENEDX_CERTIFICATES_CREDENTIAL_SITE = SITE
-    return made
-
-
-@pytest.fixture
-def certificate() -> Any:
-    return CourseRunCertificateFactory.create(user__name="Ana Díaz", user__email="ana@example.com")
-
-
-def fetch(client: Client, uuid: object) -> Any:
-    return client.get(f"/certificate/{uuid}/credential/")
-
-
-def read(reply: Any) -> dict[str, Any]:
-    """Return what the reply says, of whatever type of JSON it is."""
-    return json.loads(reply.content)
 
 
 def is_revoked(client: Client, credential: dict[str, Any]) -> bool:
@@ -320,103 +290,6 @@ class TestTheAddresses:
         assert reply.status_code == 503
         assert list(reply.json()) == ["error"]
         assert "secretbutbroken" not in reply.text
-
-
-class TestChecks:
-    @pytest.fixture(autouse=True)
-    def site(self, settings: Any) -> None:
-        settings.OPENEDX_CERTIFICATES_CREDENTIAL_SITE = SITE
-
-    @pytest.mark.parametrize(
-        ("values", "site", "found"),
-        [
-            ([], "", []),
-            ([], "http://localhost", []),
-            (["good", "good"], SITE, []),
-            (["good"], SITE, ["W001"]),
-            (["z6Mk"], SITE, ["E002"]),
-            (["0OIl"], SITE, ["E002"]),
-            (["/no/such/file", "good"], SITE, ["E002"]),
-            (["twice", "twice"], SITE, ["E004"]),
-            (["good", "good"], "http://certificates.example.org", ["E001"]),
-            (["good", "good"], "https://certificates.example.org/path", ["E001"]),
-        ],
-    )
-    def test_what_can_not_be_verified_is_told(
-        self, settings: Any, values: list[str], site: str, found: list[str]
-    ):
-        settings.OPENEDX_CERTIFICATES_CREDENTIAL_SITE = site
-        settings.OPENEDX_CERTIFICATES_CREDENTIAL_KEYS = [
-            {"good": SigningKey.generate(), "twice": TWICE}[value].secret
-            if value in ("good", "twice")
-            else value
-            for value in values
-        ]
-
-        told = run_checks(tags=[checks.TAG])
-
-        assert [str(each.id).partition(".")[2] for each in told] == found
-        assert not any(value in str(each) for each in told for value in values if len(value) > 5)
-
-    def test_a_key_that_signed_and_is_missing_is_an_error(
-        self, client: Client, keys: list[SigningKey], certificate: Any, settings: Any
-    ):
-        fetch(client, certificate.uuid)
-        settings.OPENEDX_CERTIFICATES_CREDENTIAL_KEYS = [keys[1].secret]
-
-        told = run_checks(tags=[checks.TAG], databases=["default"])
-
-        assert {str(each.id).partition(".")[2] for each in told} == {"W001", "E003"}
-
-    def test_no_key_at_all_is_one_too_if_any_has_signed(
-        self, client: Client, keys: list[SigningKey], certificate: Any, settings: Any
-    ):
-        fetch(client, certificate.uuid)
-        settings.OPENEDX_CERTIFICATES_CREDENTIAL_KEYS = []
-
-        told = run_checks(tags=[checks.TAG], databases=["default"])
-
-        assert [each.id for each in told] == ["openedx_credentials.E003"]
-
-
-class TestTheCommand:
-    def test_makes_a_key_that_signs(self, settings: Any):
-        out, told = io.StringIO(), io.StringIO()
-
-        call_command("credential_keys", "--new", stdout=out, stderr=told)
-
-        key = SigningKey.parse(out.getvalue().strip())
-        assert key.id in told.getvalue()
-
-    def test_lists_the_keys_with_what_they_signed(
-        self, client: Client, keys: list[SigningKey], certificate: Any
-    ):
-        fetch(client, certificate.uuid)
-        out = io.StringIO()
-
-        call_command("credential_keys", stdout=out)
-
-        first, second = out.getvalue().splitlines()
-        assert first == f"{keys[0].id}  signs  1 credentials"
-        assert second == f"{keys[1].id}  verifies  0 credentials"
-        assert not any(key.secret in out.getvalue() for key in keys)
-
-    def test_forgets_a_stolen_key_so_that_another_signs(
-        self, client: Client, keys: list[SigningKey], certificate: Any, settings: Any
-    ):
-        stolen, new = keys
-        fetch(client, certificate.uuid)
-        settings.OPENEDX_CERTIFICATES_CREDENTIAL_KEYS = [new.secret]
-
-        call_command("credential_keys", "--forget", stolen.id, stdout=io.StringIO())
-
-        verify(read(fetch(client, certificate.uuid)), new.id)
-        told = run_checks(tags=[checks.TAG], databases=["default"])
-        assert not any(each.id == "openedx_credentials.E003" for each in told)
-
-    def test_without_a_key_ends_with_a_reason(self):
-        with pytest.raises(CommandError, match="no key"):
-            call_command("credential_keys")
 
 
 def test_the_admin_shows_what_was_signed(

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from openedx_certificates.credentials import multibase, proofs
+from openedx_certificates.credentials import proofs
 from openedx_certificates.credentials.badges import Holder, build_badge
 from openedx_certificates.credentials.keys import SigningKey
 from openedx_certificates.credentials.status_lists import make_entry
+from openedx_certificates.testing.credentials import verify
 
 SIGNED_ON = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
 # https://www.w3.org/TR/vc-di-eddsa/, "Representation: eddsa-rdfc-2022", with its key.
@@ -59,15 +59,6 @@ def key() -> SigningKey:
 @pytest.fixture(autouse=True)
 def site(settings: Any) -> None:
     settings.OPENEDX_CERTIFICATES_CREDENTIAL_SITE = "https://certificates.example.org"
-
-
-def verify(document: dict[str, Any], key_id: str) -> None:
-    """Raise InvalidSignature if the proof is not the key's, or of another document."""
-    options = dict(document["proof"])
-    signature = multibase.decode(options.pop("proofValue"))
-    unsigned = {name: value for name, value in document.items() if name != "proof"}
-    public = Ed25519PublicKey.from_public_bytes(multibase.decode(key_id)[2:])
-    public.verify(signature, proofs.make_hash(unsigned, options))
 
 
 def badge() -> dict[str, Any]:
