@@ -133,10 +133,16 @@ def find_certificate(uuid: UUID) -> Certificate | None:
 
 
 def row_of(model: str, **columns: object) -> Any:
-    """Return a row of the host of which these columns were read; the others are when they are asked for."""
+    """Return a row of the host of which these columns were read; the others are when they are asked for.
+
+    What is no column of the model is an attribute of the row, as `annotate()` has it.
+    """
     found = apps.get_model(model)
     names = [field.attname for field in found._meta.concrete_fields if field.attname in columns]
-    return found.from_db(connection.alias, names, [columns[name] for name in names])
+    row = found.from_db(connection.alias, names, [columns[name] for name in names])
+    for name in columns.keys() - names:
+        setattr(row, name, columns[name])
+    return row
 
 
 def read_rows(model: str, statement: str, values: Mapping[str, Any]) -> list[Any]:

@@ -116,6 +116,18 @@ class Standing(Protocol):
         """
 
     @property
+    def looked_at(self) -> float:
+        """When we looked, in seconds by `time.monotonic()`."""
+
+    @property
+    def stored_for(self) -> timedelta | None:
+        """How long before we looked the grade was stored, by the database's clock.
+
+        Negative if it was stored while the look waited for it. None without a grade, and if the
+        moment is of the future: a clock was wrong, and nothing is known of it.
+        """
+
+    @property
     def zero_reported_for(self) -> timedelta | None:
         """How long ago Open edX first reported a 0.0 that is not acted on, by the database's clock.
 
@@ -169,9 +181,20 @@ class Verdict:
         )
 
 
-def judge_report(standing: Standing, reported: ReportedGrade, terms: Terms) -> Verdict:
-    """Return what a grade that Open edX reports does to the learner's grade and certificate."""
-    verdict = judge_grade(standing, reported)
+def judge_report(
+    standing: Standing, reported: ReportedGrade, terms: Terms, *, asked_at: float
+) -> Verdict:
+    """Return what a grade that Open edX reports does to the learner's grade and certificate.
+
+    If another was stored since Open edX was asked, that one decides.
+
+    Args:
+        standing: of the learner.
+        reported: the grade.
+        terms: what the caller may have done.
+        asked_at: when Open edX was asked, in seconds by `time.monotonic()`.
+    """
+    verdict = judge_grade(standing, reported, asked_at=asked_at)
     if verdict.grade is GradeOutcome.HELD_BACK:
         return verdict
     if verdict.new_grade is None:
@@ -185,13 +208,20 @@ def judge_report(standing: Standing, reported: ReportedGrade, terms: Terms) -> V
 
 
 def judge_grade(
-    standing: Standing, reported: ReportedGrade, *, should_update: bool = True
+    standing: Standing,
+    reported: ReportedGrade,
+    *,
+    should_update: bool = True,
+    asked_at: float | None = None,
 ) -> Verdict:
     """Return what becomes of the stored grade; of the certificate nothing but its note.
 
-    An administrator's grade is never overwritten. A 0.0 that would replace another grade, or be the
-    first, is held back if a certificate exists, until it is confirmed.
+    An administrator's grade is never overwritten, nor is one that was stored since Open edX was
+    asked, if it is known when that was. A 0.0 that would replace another grade, or be the first, is held back if a
+    certificate exists, until it is confirmed.
     """
+    if asked_at is not None and _is_stored_since(standing, asked_at):
+        return Verdict(GradeOutcome.UNCHANGED, as_it_stands(standing.certificate))
     stored, certificate = standing.grade, standing.certificate
     as_before = as_it_stands(certificate)
     reported_for = standing.zero_reported_for
@@ -247,6 +277,14 @@ def _judge_certificate(
     if not (standing.has_paid or terms.waives_eligibility):
         return CertificateOutcome.NO_PAID_ENROLLMENT
     return CertificateOutcome.CREATED if terms.is_due else CertificateOutcome.NOT_DUE
+
+
+def _is_stored_since(standing: Standing, asked_at: float) -> bool:
+    if standing.stored_for is None:
+        return False
+    asked_for = timedelta(seconds=standing.looked_at - asked_at)
+    # Of two things of one moment none is first.
+    return standing.stored_for < asked_for and standing.stored_for != timedelta(0)
 
 
 def _is_zero(stored: StoredGrade | None) -> bool:

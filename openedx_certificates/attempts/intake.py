@@ -36,6 +36,12 @@ SELECT
         AND status = 'not_eligible' AND reason = 'no_paid_enrollment'
         AND settled_on > statement_timestamp() - %(minutes)s * interval '1 minute'
         AND settled_on <= statement_timestamp()
+        -- Then a payment opens a request by itself.
+        AND EXISTS (
+            SELECT FROM {grades} AS grade
+            WHERE grade.user_id = learner.id AND grade.course_run_id = run.id
+            AND grade.passed AND grade.grade > 0 AND grade.grade <= 2
+        )
         AND NOT EXISTS (
             SELECT FROM {enrollments} AS enrollment
             WHERE enrollment.user_id = learner.id AND enrollment.run_id = run.id

@@ -1,9 +1,11 @@
 """Storing grades: what Open edX may change, what it may not, and what is written down."""
 
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.utils import timezone
 
 from courses.models import CourseRun, CourseRunCertificate, CourseRunGrade, CourseRunGradeAudit
 from openedx_certificates.api import (
@@ -12,13 +14,16 @@ from openedx_certificates.api import (
     override_user_grade,
     process_course_run_grade_certificate,
 )
+from openedx_certificates.issuing.learner import issue_for_grade
 from openedx_certificates.models import CourseRunCertificateDeletion
+from openedx_certificates.rules import Terms
 from openedx_certificates.testing.factories import (
     CourseRunCertificateFactory,
     CourseRunFactory,
     CourseRunGradeFactory,
 )
 from openedx_certificates.testing.scenes import PASSED, ZERO, Enrolls, travel
+from openedx_certificates.wire.grades import EdxGrade
 from tools.simulator import SimulatedOpenEdx
 from users.models import User
 
@@ -92,6 +97,33 @@ class TestEnsure:
     def test_a_grade_out_of_range_is_refused(self, percent: float, user: User, run: CourseRun):
         with pytest.raises(ValueError, match="a grade goes from"):
             ensure_course_run_grade(user, run, Reported(percent=percent))
+
+
+class TestAGradeThatIsStoredWhileOpenEdxIsAsked:
+    @pytest.mark.parametrize(
+        ("stored_ago", "asked_ago", "is_kept"),
+        [
+            pytest.param(1, 2, True, id="stored since the question"),
+            pytest.param(2, 1, False, id="stored before the question"),
+            pytest.param(-60, 1, False, id="dated by a clock that is ahead"),
+        ],
+    )
+    def test_it_is_newer_than_the_answer(
+        self, stored_ago: int, asked_ago: int, is_kept: bool, user: User, run: CourseRun
+    ):
+        stored = CourseRunGradeFactory.create(user=user, course_run=run, grade=0.9, passed=True)
+        CourseRunGrade.objects.filter(pk=stored.pk).update(
+            updated_on=timezone.now() - timedelta(seconds=stored_ago)
+        )
+        answer = EdxGrade(
+            "dana", run.courseware_id, False, 0.3, None, asked_at=time.monotonic() - asked_ago
+        )
+
+        verdict = issue_for_grade(user.pk, run, answer, Terms())
+
+        assert verdict.certificate == ("no_paid_enrollment" if is_kept else "grade_not_passed")
+        assert CourseRunGrade.objects.get().grade == (0.9 if is_kept else 0.3)
+        assert CourseRunGradeAudit.objects.exists() == (not is_kept)
 
 
 class TestZeroFromOpenEdx:

@@ -43,6 +43,6 @@ def issue_for_grade(
     """
 
     def judge(_user: int, standing: Standing) -> Verdict:
-        return judge_report(standing, reported, terms)
+        return judge_report(standing, reported, terms, asked_at=reported.asked_at)
 
     return carry_out(course_run, [user_id], judge)[user_id].verdict

@@ -27,8 +27,10 @@ from openedx_certificates.api import (
     process_course_run_grade_certificate,
 )
 from openedx_certificates.issuing.fetching import GradePage
+from openedx_certificates.issuing.learner import issue_for_grade
 from openedx_certificates.issuing.pages import LearnerResult, apply_page
 from openedx_certificates.models import CourseRunCertificateDeletion
+from openedx_certificates.rules import Terms
 from openedx_certificates.testing.factories import (
     CourseRunCertificateFactory,
     CourseRunEnrollmentFactory,
@@ -112,6 +114,21 @@ def test_a_sync_does_not_overwrite_an_override_it_has_not_seen(dana: User, run: 
 
     grade = CourseRunGrade.objects.get()
     assert (grade.grade, grade.set_by_admin) == (0.9, True)
+
+
+def test_an_answer_does_not_overwrite_the_grade_that_it_has_waited_for(dana: User, run: CourseRun):
+    CourseRunGradeFactory.create(user=dana, course_run=run, grade=0.2, passed=False)
+    first, second = (
+        EdxGrade("dana", run.courseware_id, passed=percent > 0.5, percent=percent, letter_grade="")
+        for percent in (0.9, 0.3)
+    )
+
+    overlap(
+        lambda: issue_for_grade(dana.pk, run, first, Terms()),
+        lambda: issue_for_grade(dana.pk, run, second, Terms()),
+    )
+
+    assert CourseRunGrade.objects.get().grade == 0.9
 
 
 def test_an_override_acts_on_the_grade_as_a_sync_left_it(dana: User, run: CourseRun):

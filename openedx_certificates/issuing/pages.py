@@ -1,7 +1,8 @@
 """From a page of grades to certificates, and to the requests that waited for them."""
 
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db import Error as DatabaseFailure
@@ -129,7 +130,7 @@ def is_away(error: Exception) -> bool:
 
 def _judge_by(grades: Mapping[int, EdxGrade], terms: Terms) -> Callable[[int, Standing], Verdict]:
     def judge(user: int, standing: Standing) -> Verdict:
-        return judge_report(standing, grades[user], terms)
+        return judge_report(standing, grades[user], terms, asked_at=grades[user].asked_at)
 
     return judge
 
@@ -146,7 +147,9 @@ def _each_once(graded: Collection[tuple[EdxGrade, int]]) -> Iterator[dict[int, E
             else:
                 grades[user] = grade
         yield grades
-        again = left
+        # What the page itself has just stored is no newer than the rest of it.
+        now = time.monotonic()
+        again = [(replace(grade, asked_at=now), user) for grade, user in left]
 
 
 def _apply_alone(run: host.CourseRun, user: int, grade: EdxGrade, terms: Terms) -> LearnerResult:

@@ -22,12 +22,14 @@ from openedx_certificates.api import (
     override_user_grade,
     process_course_run_grade_certificate,
 )
+from openedx_certificates.issuing.fetching import fetch_grade_pages
+from openedx_certificates.issuing.pages import apply_page
 from openedx_certificates.testing.factories import (
     CourseRunCertificateFactory,
     CourseRunFactory,
     UserFactory,
 )
-from openedx_certificates.testing.scenes import FAILED, Enrolls, at_once
+from openedx_certificates.testing.scenes import FAILED, PASSED, Enrolls, at_once
 from openedx_certificates.waiting.patience import patience_of
 from tools.simulator import SimulatedOpenEdx
 
@@ -99,6 +101,21 @@ def test_the_same_enrollment_event_many_times_at_once_makes_one_enrollment(run: 
     assert CourseRunEnrollment.all_objects.count() == 1
     assert [created for _, created in results].count(True) == 1
     assert CourseRunEnrollmentAudit.objects.count() == 1
+
+
+def test_a_page_in_hand_does_not_undo_what_an_event_has_stored_since(
+    run: CourseRun, enrolled: Enrolls, openedx: SimulatedOpenEdx
+):
+    dana = enrolled(run, **FAILED)
+    generate_course_run_certificates(course_run=run)
+    (page,) = fetch_grade_pages(run)
+    openedx.set_grade(run.courseware_id, dana.edx_username, **PASSED)
+    generate_course_run_certificates(user=dana, course_run=run, force=True)
+
+    (result,) = apply_page(page, run, is_due=True, may_delete=True)
+
+    assert (result.grade, result.certificate) == ("unchanged", "exists")
+    assert CourseRunGrade.objects.get().passed
 
 
 def test_an_administrators_zero_is_not_undone_by_a_sweep_that_started_before(

@@ -1,5 +1,6 @@
 """How learners stand in a run: read for a whole page of them at once, at a glance or under a lock."""
 
+import time
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,15 +18,17 @@ from openedx_certificates.models import ZeroNote
 _LOOK = """
 SELECT
     learner.user_id,
+    certificate.is_revoked,
     grade.id IS NOT NULL,
     certificate.id IS NOT NULL,
     certificate.id IS NULL AND EXISTS (
         SELECT FROM {paid_enrollments}
         WHERE enrollment.user_id = learner.user_id AND enrollment.run_id = %(course_run)s
     ),
-    grade.grade, grade.passed, grade.letter_grade, grade.set_by_admin,
+    CASE WHEN grade.updated_on <= clock_timestamp()
+        THEN statement_timestamp() - grade.updated_on END,
     statement_timestamp() - note.reported_on,
-    certificate.is_revoked
+    grade.grade, grade.passed, grade.letter_grade, grade.set_by_admin
 FROM unnest(%(users)s::bigint[]) AS learner (user_id)
 LEFT JOIN {grades} AS grade
     ON grade.user_id = learner.user_id AND grade.course_run_id = %(course_run)s
@@ -34,8 +37,11 @@ LEFT JOIN {certificates} AS certificate
 LEFT JOIN openedx_certificates_zeronote AS note ON note.certificate_uuid = certificate.uuid
 """
 # By the ORM a new certificate's locks would take as long to word as to get.
+# The row may be stored while the statement waits for it; the clock itself is read after that.
 _LOCK_GRADES = """
-SELECT * FROM {grades}
+SELECT *, CASE WHEN updated_on <= clock_timestamp() THEN statement_timestamp() - updated_on
+    END AS stored_for
+FROM {grades}
 WHERE course_run_id = %(course_run)s AND user_id = ANY(%(users)s)
 ORDER BY user_id
 FOR UPDATE
@@ -75,6 +81,8 @@ class SeenStanding:
     grade: _SeenGrade | None = None
     certificate: _SeenCertificate | None = None
     has_paid: bool = False
+    looked_at: float = 0.0
+    stored_for: timedelta | None = None
     zero_reported_for: timedelta | None = None
 
 
@@ -85,6 +93,8 @@ class LockedStanding:
     grade: host.Grade | None = None
     certificate: host.Certificate | None = None
     has_paid: bool = False
+    looked_at: float = 0.0
+    stored_for: timedelta | None = None
     zero_reported_for: timedelta | None = None
     #: The moment by the database's clock, if the learner has paid.
     read_on: datetime | None = None
@@ -95,6 +105,7 @@ def look_at_standings(
 ) -> dict[int, SeenStanding]:
     """Return how each of the users stands in the run; one statement, and nothing is locked."""
     with connection.cursor() as cursor:
+        looked_at = time.monotonic()
         cursor.execute(
             host.sql(_LOOK),
             {
@@ -109,9 +120,11 @@ def look_at_standings(
             _SeenGrade(*grade) if has_grade else None,
             _SeenCertificate(is_revoked) if has_certificate else None,
             has_paid,
-            zero_reported_for,
+            looked_at,
+            stored_for,
+            zero_for,
         )
-        for user, has_grade, has_certificate, has_paid, *grade, zero_reported_for, is_revoked in rows
+        for user, is_revoked, has_grade, has_certificate, has_paid, stored_for, zero_for, *grade in rows
     }
 
 
@@ -121,10 +134,12 @@ def lock_standings(course_run: host.CourseRun, users: Collection[int]) -> dict[i
     Each caller locks grades, then enrollments, then certificates, each in the order of the users, so
     that two of them do not wait for each other.
     """
-    standings = {user: LockedStanding() for user in users}
+    looked_at = time.monotonic()
+    standings = {user: LockedStanding(looked_at=looked_at) for user in users}
     which = {"course_run": course_run.pk, "users": list(standings)}
     for grade in host.read_rows("courses.CourseRunGrade", _LOCK_GRADES, which):
         standings[grade.user_id].grade = grade
+        standings[grade.user_id].stored_for = grade.stored_for
     rest = set(users)
     with connection.cursor() as cursor:
         cursor.execute(host.sql(_LOCK_PAID_ENROLLMENTS), {**which, "paid_modes": host.paid_modes()})

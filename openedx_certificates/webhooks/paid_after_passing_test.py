@@ -116,6 +116,22 @@ def test_a_grade_that_a_sweep_has_stored_counts_as_well(ana: User, old_run: Cour
     assert has_certificate(ana, old_run)
 
 
+def test_an_answer_is_not_repeated_once_a_payment_would_open_no_request(
+    ana: User, old_run: CourseRun, pay: Pay, tell: Tell, openedx: SimulatedOpenEdx
+):
+    tell(ana, old_run)
+    # The learner falls below the pass, a sweep stores that, and passes again.
+    passes(openedx, old_run, ana, passed=False)
+    generate_course_run_certificates(course_run=old_run)
+    passes(openedx, old_run, ana)
+    assert answered(tell(ana, old_run)) == NO_PAID_ENROLLMENT
+
+    pay(ana, old_run)
+    process_requests()
+
+    assert has_certificate(ana, old_run)
+
+
 def test_a_payment_between_the_look_for_one_and_the_storing_of_the_grade_is_not_overlooked(
     ana: User, old_run: CourseRun, pay: Pay, tell: Tell
 ):

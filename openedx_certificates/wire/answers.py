@@ -119,7 +119,7 @@ def _read_bad_news(body: bytes) -> dict[str, object]:
     return answer if isinstance(answer, dict) else {}
 
 
-def read_only_grade(answer: object, course_id: str, username: str) -> EdxGrade:
+def read_only_grade(answer: object, course_id: str, username: str, *, asked_at: float) -> EdxGrade:
     """Return the one grade in the answer, which is this learner's in this course.
 
     Open edX (on MySQL) tells usernames apart without regard to case, and answers its own spelling.
@@ -128,7 +128,7 @@ def read_only_grade(answer: object, course_id: str, username: str) -> EdxGrade:
         raise OpenEdxNonsense("Open edX answered a learner's grade without a list.")
     if len(answer) != 1:
         raise UnusableGrade(f"Open edX answered {len(answer)} grades of one learner.")
-    grade = parse_grade(answer[0], course_id=course_id)
+    grade = parse_grade(answer[0], course_id=course_id, asked_at=asked_at)
     if isinstance(grade, RefusedGrade):
         raise UnusableGrade(f"Open edX's grade of the learner is refused: {grade.reason}.")
     # Not casefold(), which takes letters for each other that are not one letter in another case.

@@ -111,8 +111,9 @@ class OpenEdxClient:
         url = self._grades_url(course_id)
 
         def ask(retry_delays: RetryDelays) -> EdxGrade:
+            asked_at = time.monotonic()
             answer = self._get(url, {"username": username}, retry_delays, at_most=ONE_ANSWER_MAX)
-            return read_only_grade(answer, course_id, username)
+            return read_only_grade(answer, course_id, username, asked_at=asked_at)
 
         return self._ask_patiently("grade", ask) if patient else self._ask("grade", ask)
 
@@ -137,18 +138,23 @@ class OpenEdxClient:
         size = self._settings.page_size
         walk = PageWalk(self._grades_url(course_id), size, course_id)
 
-        def ask(retry_delays: RetryDelays) -> tuple[list[object], object]:
-            return read_page(self._get(walk.address, None, retry_delays, at_most=ANSWER_MAX))
+        def ask(retry_delays: RetryDelays) -> tuple[float, list[object], object]:
+            asked_at = time.monotonic()
+            answer = self._get(walk.address, None, retry_delays, at_most=ANSWER_MAX)
+            return asked_at, *read_page(answer)
 
         while True:
             if patient:
-                records, following = self._ask_patiently("page", ask, wait, walk.note_failure)
+                page = self._ask_patiently("page", ask, wait, walk.note_failure)
             else:
-                records, following = self._ask("page", ask)
+                page = self._ask("page", ask)
+            asked_at, records, following = page
             # A page without a learner is one, too.
             for start in range(0, len(records) or 1, size):
                 part = records[start : start + size]
-                grades = [parse_grade(record, course_id=course_id) for record in part]
+                grades = [
+                    parse_grade(record, course_id=course_id, asked_at=asked_at) for record in part
+                ]
                 walk.note_learners(grade.username for grade in grades)
                 yield grades
             if following in (None, ""):

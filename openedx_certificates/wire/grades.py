@@ -1,7 +1,8 @@
 """A grade as Open edX reports it, checked once, at the edge."""
 
+import time
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 EDX_LETTER_GRADE_MAX_LENGTH = 10
 # A percent can pass 1.0 if a course gives extra points (the contract, section 4).
@@ -20,6 +21,8 @@ class EdxGrade:
     passed: bool
     percent: float
     letter_grade: str | None
+    #: When Open edX was asked for it, in seconds by `time.monotonic()`.
+    asked_at: float = field(default_factory=time.monotonic, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ def has_repeated_key(value: object) -> bool:
     return False
 
 
-def parse_grade(record: object, *, course_id: str) -> EdxGrade | RefusedGrade:
+def parse_grade(record: object, *, course_id: str, asked_at: float) -> EdxGrade | RefusedGrade:
     """Return the grade in one record of the grades API, or why it is refused. Never raises.
 
     The rules are the contract's: a record of another course, one in which a key stands twice, a
@@ -82,6 +85,7 @@ def parse_grade(record: object, *, course_id: str) -> EdxGrade | RefusedGrade:
         # Adding 0.0 turns -0.0 into 0.0, so that a stored zero reads as one.
         percent=float(record["percent"]) + 0.0,
         letter_grade=record.get("letter_grade"),
+        asked_at=asked_at,
     )
 
 

@@ -28,7 +28,7 @@ def record(**changes: Any) -> dict[str, Any]:
 
 
 def test_a_record_as_open_edx_promises_it_is_a_grade():
-    grade = parse_grade(record(), course_id=COURSE_ID)
+    grade = parse_grade(record(), course_id=COURSE_ID, asked_at=0.0)
 
     assert grade == EdxGrade("alice", COURSE_ID, passed=True, percent=0.85, letter_grade="B")
 
@@ -55,7 +55,7 @@ def test_a_record_as_open_edx_promises_it_is_a_grade():
     ],
 )
 def test_what_lies_within_the_limits_is_taken_as_it_is(changes, field, value):
-    grade = parse_grade(record(**changes), course_id=COURSE_ID)
+    grade = parse_grade(record(**changes), course_id=COURSE_ID, asked_at=0.0)
 
     assert isinstance(grade, EdxGrade)
     assert getattr(grade, field) == value
@@ -63,7 +63,7 @@ def test_what_lies_within_the_limits_is_taken_as_it_is(changes, field, value):
 
 @pytest.mark.parametrize("percent", [-0.0, 0, 0.0], ids=["minus zero", "whole zero", "zero"])
 def test_a_zero_has_no_sign(percent):
-    grade = parse_grade(record(percent=percent), course_id=COURSE_ID)
+    grade = parse_grade(record(percent=percent), course_id=COURSE_ID, asked_at=0.0)
 
     assert isinstance(grade, EdxGrade)
     assert isinstance(grade.percent, float)
@@ -115,7 +115,9 @@ REFUSED_FOR_THE_LEARNER = [
 
 @pytest.mark.parametrize(("changes", "reason"), REFUSED_FOR_THE_LEARNER)
 def test_a_record_that_breaks_a_rule_is_refused_for_its_learner(changes, reason):
-    assert parse_grade(record(**changes), course_id=COURSE_ID) == RefusedGrade("alice", reason)
+    assert parse_grade(record(**changes), course_id=COURSE_ID, asked_at=0.0) == RefusedGrade(
+        "alice", reason
+    )
 
 
 @pytest.mark.parametrize(
@@ -137,7 +139,7 @@ def test_a_record_that_breaks_a_rule_is_refused_for_its_learner(changes, reason)
     ],
 )
 def test_a_record_of_nobody_is_refused_without_a_name(username):
-    refused = parse_grade(record(username=username), course_id=COURSE_ID)
+    refused = parse_grade(record(username=username), course_id=COURSE_ID, asked_at=0.0)
 
     assert refused == RefusedGrade(None, "username is not a name")
 
@@ -149,7 +151,7 @@ def test_a_record_of_nobody_is_refused_without_a_name(username):
 @example("\ue000")
 @example("\u0378")
 def test_a_name_holds_no_control_character_no_surrogate_and_no_end_of_a_line(username):
-    parsed = parse_grade(record(username=username), course_id=COURSE_ID)
+    parsed = parse_grade(record(username=username), course_id=COURSE_ID, asked_at=0.0)
 
     categories = {unicodedata.category(character) for character in username}
     is_name = username != "" and not categories & {"Cc", "Cs", "Zl", "Zp"}
@@ -162,7 +164,7 @@ def test_a_name_holds_no_control_character_no_surrogate_and_no_end_of_a_line(use
     ids=["an empty list", "a list", "null", "a string", "a number", "a boolean"],
 )
 def test_a_record_that_is_no_object_is_refused(nonsense):
-    refused = parse_grade(nonsense, course_id=COURSE_ID)
+    refused = parse_grade(nonsense, course_id=COURSE_ID, asked_at=0.0)
 
     assert refused == RefusedGrade(None, "the record is not an object")
 
@@ -183,14 +185,14 @@ PAIRS = list(record().items())
     ],
 )
 def test_a_record_in_which_a_key_stands_twice_is_refused(odd, username):
-    refused = parse_grade(odd, course_id=COURSE_ID)
+    refused = parse_grade(odd, course_id=COURSE_ID, asked_at=0.0)
 
     assert refused == RefusedGrade(username, "a key stands twice")
 
 
 @pytest.mark.parametrize("field", ["percent", "passed", "letter_grade", "course_id", "username"])
 def test_a_reason_does_not_hold_the_value_it_is_about(field):
-    refused = parse_grade(record(**{field: ["mallory\nERROR"]}), course_id=COURSE_ID)
+    refused = parse_grade(record(**{field: ["mallory\nERROR"]}), course_id=COURSE_ID, asked_at=0.0)
 
     assert isinstance(refused, RefusedGrade)
     assert field in refused.reason
