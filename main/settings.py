@@ -171,7 +171,7 @@ MIDDLEWARE = [
     "main.middleware.request_log.RequestLogMiddleware",
     # Before all that answers by itself: a static file and a refusal have the headers too.
     "main.middleware.headers.HeadersMiddleware",
-    "csp.middleware.CSPMiddleware",
+    "main.middleware.headers.PolicyMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "main.middleware.monitoring.MonitoringMiddleware",
     "django.middleware.security.SecurityMiddleware",

@@ -1,9 +1,12 @@
-"""The headers of every reply that no library sets."""
+"""The headers of every reply, beside those that Django sets."""
 
 from collections.abc import Callable
 
+from csp.constants import HEADER
+from csp.middleware import CSPMiddleware
+from csp.utils import build_policy
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 HEADERS = {
     # No page here uses any of it; what slips into one must not either.
@@ -30,4 +33,25 @@ class HeadersMiddleware:
         response = self.get_response(request)
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
+        return response
+
+
+class PolicyMiddleware(CSPMiddleware):
+    """django-csp's own, which would put together the policy of the settings again for each reply.
+
+    Of the settings it knows the directives alone: no nonce, no policy that only reports.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        super().__init__(get_response)
+        self._policy = build_policy()
+
+    def process_response(
+        self, request: HttpRequest, response: HttpResponseBase
+    ) -> HttpResponseBase:
+        # Its decorators leave their word on the reply. In development, Django's page of an error has
+        # no policy.
+        if settings.DEBUG or "_csp_" in " ".join(vars(response)):
+            return super().process_response(request, response)
+        response.headers.setdefault(HEADER, self._policy)
         return response

@@ -151,6 +151,16 @@ class TestEveryReply:
             "form-action 'self' https:",
         }
 
+    def test_leaves_the_page_of_an_error_in_development_as_it_is(
+        self, client: Client, settings: Any
+    ):
+        settings.DEBUG = True
+
+        reply = client.get("/nowhere/")
+
+        assert reply.status_code == 404
+        assert "Content-Security-Policy" not in reply.headers
+
     def test_tells_of_https_alone_where_that_is_set(self, client: Client, settings: Any):
         settings.SECURE_HSTS_SECONDS = 60
 
