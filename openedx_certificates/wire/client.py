@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from http.cookiejar import DefaultCookiePolicy
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
 import requests
@@ -75,12 +75,23 @@ class _BearerToken(AuthBase):
         return request
 
 
-class _SessionWithoutRedirects(requests.Session):
-    """Follows no redirect, and does not read its target.
+class _Session(requests.Session):
+    """Follows no redirect, and reads the environment once.
 
     `allow_redirects=False` still reads the whole body of a redirect, without any limit, to prepare
     the next request.
     """
+
+    _environment: Any = None
+
+    def merge_environment_settings(self, *arguments: Any, **named: Any) -> Any:
+        """Return the proxy and the bundle of certificates, which are the same for each question.
+
+        All go to one host. `requests` would read all variables of the environment twice for each.
+        """
+        if self._environment is None:
+            self._environment = super().merge_environment_settings(*arguments, **named)
+        return self._environment
 
     def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002 - as requests calls it
         return None
@@ -162,7 +173,7 @@ class OpenEdxClient:
             walk.go_on(following)
 
     def _open_session(self) -> requests.Session:
-        session = _SessionWithoutRedirects()
+        session = _Session()
         session.auth = _BearerToken(self._settings.token)
         session.headers["Accept"] = "application/json"
         # A cookie of Open edX's would make one question depend on another.
