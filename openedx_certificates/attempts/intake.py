@@ -13,7 +13,7 @@ from django.db import connection
 
 from openedx_certificates import host
 from openedx_certificates.attempts.attempt import make_attempt
-from openedx_certificates.held.queue import Status, accept_request
+from openedx_certificates.held.queue import Status, accept_request, was_unpaid_lately
 from openedx_certificates.held.wakeup import wake_worker
 from openedx_certificates.models import CertificateRequest, OpenEdxPause
 from openedx_certificates.rules import CertificateOutcome
@@ -21,39 +21,12 @@ from openedx_certificates.settings import app_settings
 from openedx_certificates.waiting.holding import hold_nothing
 
 LOOK_SECONDS = 0.1
-# The contract, section 5: an Open edX that sends the event whenever a grade is read would be asked
-# for the grade, send the event, and so on without end.
-UNPAID_ANSWER_HOLDS_MINUTES = 10
 # One statement for all that is asked before a question to Open edX: each costs a round trip, and the
 # ORM's as much again.
 _SEE = """
 SELECT
     learner.id, learner.is_active, run.id, run.courseware_id, run.course_id,
     certificate.is_revoked,
-    EXISTS (
-        SELECT FROM openedx_certificates_certificaterequest AS settled
-        WHERE settled.user_id = learner.id AND settled.course_run_id = run.id
-        AND status = 'not_eligible' AND reason = 'no_paid_enrollment'
-        AND settled_on > statement_timestamp() - %(minutes)s * interval '1 minute'
-        AND settled_on <= statement_timestamp()
-        -- Then a payment opens a request by itself.
-        AND EXISTS (
-            SELECT FROM {grades} AS grade
-            WHERE grade.user_id = learner.id AND grade.course_run_id = run.id
-            AND grade.passed AND grade.grade > 0 AND grade.grade <= 2
-        )
-        AND NOT EXISTS (
-            SELECT FROM {enrollments} AS enrollment
-            WHERE enrollment.user_id = learner.id AND enrollment.run_id = run.id
-            -- A save of the future is a wrong clock's: nothing is known of it. Who has paid counts
-            -- all the same, also past `save()`, or by a process whose clock is behind.
-            AND (
-                enrollment.updated_on > settled.settled_on
-                AND enrollment.updated_on <= statement_timestamp()
-                OR (learner.is_active AND active AND enrollment_mode = ANY(%(paid_modes)s))
-            )
-        )
-    ),
     coalesce(pause.failures, 0), pause.next_probe_on
 FROM (VALUES (1)) AS event
 """
@@ -81,7 +54,7 @@ class Seen:
     #: None if unknown here. Only the columns that an event needs are read, the others when they are asked for.
     user: host.User | None
     course_run: host.CourseRun | None
-    #: What can be answered without a question to Open edX, None if nothing can.
+    #: What can be answered because there is a certificate, None without one.
     answer: CertificateOutcome | None
     pause: OpenEdxPause
 
@@ -128,6 +101,8 @@ def take_in(seen: Seen, user: host.User, course_run: host.CourseRun) -> Certific
         lease = uuid4() if has_place and not seen.pause.is_on else None
         request = accept_request(user, course_run, lease=lease)
         if request is None:
+            if was_unpaid_lately(user, course_run):
+                return CertificateOutcome.NO_PAID_ENROLLMENT
             # Issued since we looked, by an event of the same moment.
             return request_certificate(user, course_run)
         if lease is not None:
@@ -139,16 +114,10 @@ def take_in(seen: Seen, user: host.User, course_run: host.CourseRun) -> Certific
 
 
 def _see(statement: str, which: dict[str, Any]) -> Seen:
-    holds: dict[str, Any] = {
-        "minutes": UNPAID_ANSWER_HOLDS_MINUTES,
-        "paid_modes": host.paid_modes(),
-    }
     with connection.cursor() as cursor:
-        cursor.execute(host.sql(statement), {**which, **holds})
-        user, is_active, run, courseware_id, course, is_revoked, was_unpaid, failures, probe = (
-            cursor.fetchone()
-        )
-    answer = CertificateOutcome.NO_PAID_ENROLLMENT if was_unpaid else None
+        cursor.execute(host.sql(statement), which)
+        user, is_active, run, courseware_id, course, is_revoked, failures, probe = cursor.fetchone()
+    answer = None
     if is_revoked is not None:
         answer = CertificateOutcome.REVOKED if is_revoked else CertificateOutcome.EXISTS
     return Seen(

@@ -24,6 +24,33 @@ Reason = CertificateRequest.Reason
 OwnFailure = CertificateRequest.OwnFailure
 RELEASED: dict[str, Any] = {"lease": None, "leased_until": None}
 
+# The contract, section 5: an Open edX that sends the event whenever a grade is read would be asked
+# for the grade, send the event, and so on without end.
+UNPAID_ANSWER_HOLDS_MINUTES = 10
+_WAS_UNPAID = """
+EXISTS (
+    SELECT FROM openedx_certificates_certificaterequest AS settled
+    JOIN {grades} AS grade USING (user_id, course_run_id)
+    WHERE settled.user_id = %(user)s AND settled.course_run_id = %(course_run)s
+    AND settled.status = 'not_eligible' AND settled.reason = 'no_paid_enrollment'
+    AND settled.settled_on > statement_timestamp() - %(minutes)s * interval '1 minute'
+    AND settled.settled_on <= statement_timestamp()
+    -- Then a payment opens a request by itself.
+    AND grade.passed AND grade.grade > 0 AND grade.grade <= 2
+    -- A save of the future is a wrong clock's: nothing is known of it.
+    AND NOT EXISTS (
+        SELECT FROM {enrollments} AS enrollment
+        WHERE enrollment.user_id = %(user)s AND enrollment.run_id = %(course_run)s
+        AND enrollment.updated_on > settled.settled_on
+        AND enrollment.updated_on <= statement_timestamp()
+    )
+    -- Who has paid counts all the same, also past `save()`, or by a process whose clock is behind.
+    AND NOT EXISTS (
+        SELECT FROM {paid_enrollments}
+        WHERE enrollment.user_id = %(user)s AND enrollment.run_id = %(course_run)s
+    )
+)
+"""
 # One statement, so that of simultaneous events one makes the request, and one has the lease. The
 # ORM can't name a partial unique index, nor look at the row that is in the way.
 _ACCEPT = """
@@ -42,6 +69,7 @@ WHERE NOT EXISTS (
     SELECT FROM {certificates}
     WHERE user_id = %(user)s AND course_run_id = %(course_run)s
 )
+AND NOT {was_unpaid}
 ON CONFLICT (user_id, course_run_id) WHERE status = 'open' DO UPDATE SET
     updated_on = EXCLUDED.updated_on,
     last_delivered_on = EXCLUDED.last_delivered_on,
@@ -61,7 +89,7 @@ ON CONFLICT (user_id, course_run_id) WHERE status = 'open' DO UPDATE SET
         ) AS another (at_work)
     )
 RETURNING *
-"""
+""".replace("{was_unpaid}", _WAS_UNPAID.strip())
 # Learners with a stored pass and a later payment: as if their events had come now.
 _ACCEPT_PAYMENTS = """
 INSERT INTO openedx_certificates_certificaterequest AS held (
@@ -106,9 +134,9 @@ def accept_request(
 ) -> CertificateRequest | None:
     """Hold an event, and return the learner's open request of the run.
 
-    None if the learner has a certificate by now, so that there is nothing to hold. Committed on
-    return, if the caller is in no transaction. An event joins the open request, which is then
-    due at once and starts its patience again: the sender knows something new.
+    None if there is nothing to hold: the learner has a certificate by now, or `was_unpaid_lately`.
+    Committed on return, if the caller is in no transaction. An event joins the open request, which is
+    then due at once and starts its patience again: the sender knows something new.
 
     Args:
         user: the learner.
@@ -120,8 +148,7 @@ def accept_request(
         CertificateRequest._meta.label,
         _ACCEPT,
         {
-            "user": user.pk,
-            "course_run": course_run.pk,
+            **_unpaid_answer_of(user, course_run),
             "lease": lease,
             "lease_length": _lease_length(),
             "longest_lease": longest_lease(),
@@ -132,6 +159,26 @@ def accept_request(
         request.user, request.course_run = user, course_run
         return request
     return None
+
+
+def was_unpaid_lately(user: host.User, course_run: host.CourseRun) -> bool:
+    """Return whether Open edX said so lately that the learner has passed, and there is no payment still.
+
+    Then the answer need not be asked for again.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(host.sql("SELECT " + _WAS_UNPAID), _unpaid_answer_of(user, course_run))
+        (was_unpaid,) = cursor.fetchone()
+    return bool(was_unpaid)
+
+
+def _unpaid_answer_of(user: host.User, course_run: host.CourseRun) -> dict[str, Any]:
+    return {
+        "user": user.pk,
+        "course_run": course_run.pk,
+        "minutes": UNPAID_ANSWER_HOLDS_MINUTES,
+        "paid_modes": host.paid_modes(),
+    }
 
 
 def accept_payments(course_run: int, users: Collection[int]) -> int:

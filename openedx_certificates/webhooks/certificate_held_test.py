@@ -218,7 +218,7 @@ class TestDatabaseFails:
     ):
         passes(openedx, run, dana)
 
-        with database_failing_at("courses_courserungrade"):
+        with database_failing_at('INTO "courses_courserungrade"'):
             response = tell(dana, run)
 
         assert response.status_code == 503
