@@ -9,7 +9,7 @@ NO_DATABASE := DEBUG=True DATABASE_URL=postgres://nobody@localhost/none
 # Seconds to wait for another apt-get.
 APT_GET := --quiet --yes -o Acquire::Retries=3 -o DPkg::Lock::Timeout=120
 
-.PHONY: help setup demo serve chaos pressure bench quick test test-mitxonline browser pgbouncer audit lint lock
+.PHONY: help setup demo serve chaos pressure bench proof quick test test-mitxonline browser pgbouncer audit lint lock
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ pressure: setup ## Measure what a slow or silent Open edX costs the others, in a
 
 bench: setup ## Measure sweeps and the webhook for half an hour, and write docs/performance.md
 	$(BIN)/python -m tools.benchmarks --write docs/performance.md
+
+proof: setup ## Try all that can happen in models of the promise (docs/proof), for a quarter of an hour
+	$(BIN)/python -m tools.proof
 
 quick: setup ## Run what is tested in a moment, without processes, browsers and linters
 	$(BIN)/python -m pytest -m "not slow" --reuse-db --numprocesses auto --quiet
