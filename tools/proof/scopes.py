@@ -61,7 +61,17 @@ FALLS: Final = ("failed", "zero")
 SMALL: Final = (
     Scope("two events at once", webs=2),
     Scope("a mishap anywhere", mishaps=1),
-    Scope("another clock", mishaps=1, skew=1, patience=2, moods=(), tries=1),
+    Scope("another clock", mishaps=1, skew=2, patience=2, give_up=3, moods=(), tries=1),
+    Scope(
+        "zeros by another clock",
+        webs=0,
+        sweeps=1,
+        mishaps=1,
+        skew=1,
+        zero=2,
+        falls=("zero",),
+        moods=(),
+    ),
     Scope("people", acts=2, tries=1),
     Scope("sweeps", sweeps=1, falls=("failed",), liveness=(SETTLED, COMES)),
     Scope("lies and zeros", sweeps=1, acts=1, falls=("zero",), moods=(), tries=1, liveness=()),

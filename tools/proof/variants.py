@@ -6,7 +6,7 @@ from typing import Final
 from tools.proof.scopes import INVARIANTS, SETTLED, SMALL, STEPS, Scope
 from tools.proof.tlc import TEMPORAL, check
 
-_TWO_EVENTS, _MISHAP, _CLOCK, _PEOPLE, _SWEEPS, _LIES = SMALL
+_TWO_EVENTS, _MISHAP, *_, _PEOPLE, _SWEEPS, _LIES = SMALL
 
 
 @dataclass(frozen=True, slots=True)
