@@ -29,6 +29,8 @@ class GradeOutcome(StrEnum):
     UPDATED = "updated"
     UNCHANGED = "unchanged"
     HELD_BACK = "held_back"
+    #: Another was stored since Open edX was asked, and stays.
+    OVERTAKEN = "overtaken"
     REFUSED = "refused"
 
 
@@ -216,12 +218,12 @@ def judge_grade(
 ) -> Verdict:
     """Return what becomes of the stored grade; of the certificate nothing but its note.
 
-    An administrator's grade is never overwritten, nor is one that was stored since Open edX was
-    asked, if it is known when that was. A 0.0 that would replace another grade, or be the first, is held back if a
+    An administrator's grade is never overwritten, nor, if `asked_at` is given, one that was stored
+    since then. A 0.0 that would replace another grade, or be the first, is held back if a
     certificate exists, until it is confirmed.
     """
     if asked_at is not None and _is_stored_since(standing, asked_at):
-        return Verdict(GradeOutcome.UNCHANGED, as_it_stands(standing.certificate))
+        return Verdict(GradeOutcome.OVERTAKEN, as_it_stands(standing.certificate))
     stored, certificate = standing.grade, standing.certificate
     as_before = as_it_stands(certificate)
     reported_for = standing.zero_reported_for
@@ -245,6 +247,15 @@ def judge_grade(
         outcome = GradeOutcome.UPDATED
     new_grade = None if outcome is GradeOutcome.UNCHANGED else reported
     return Verdict(outcome, as_before, new_grade, note)
+
+
+def must_ask_again(grade: GradeOutcome | None, certificate: CertificateOutcome | None) -> bool:
+    """Return whether a grade that was stored meanwhile decided, and there is no certificate by it.
+
+    Nothing tells which of the two Open edX has read later.
+    """
+    is_certified = certificate is not None and certificate.is_certified
+    return grade is GradeOutcome.OVERTAKEN and not is_certified
 
 
 def judge_certificate(standing: Standing, terms: Terms) -> CertificateOutcome:

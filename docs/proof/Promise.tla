@@ -139,6 +139,8 @@ Write(p) == /\ db /\ at[p].pc = "told" /\ at[p].told # "cannot"
                      THEN at' = [others EXCEPT ![p] = [Idle EXCEPT !.pc = IF isCertified THEN "judged" ELSE "idle"]]
                      ELSE IF isCertified
                      THEN at' = [others EXCEPT ![p] = [Idle EXCEPT !.pc = IF p \in Webs THEN "replying" ELSE "idle"]]
+                     \* Nothing tells which of the two Open edX has read later: it is to be asked again.
+                     ELSE IF at[p].late THEN at' = [others EXCEPT ![p] = [@ EXCEPT !.told = "cannot", !.late = FALSE]]
                      ELSE at' = [others EXCEPT ![p] = [@ EXCEPT !.pc = "judged", !.told = now.out, !.late = FALSE]]
             /\ UNCHANGED <<edx, sender, db, paid, revoked, left, passed>>
 Settle(p) == /\ db /\ at[p].pc = "judged" /\ p \notin Sweeps /\ After(p)
@@ -219,7 +221,7 @@ OneCertificate == certs <= 1
 NothingForgotten == owed => IsOpen
 PaidIsHeld == grade = "passed" /\ paid /\ certs = 0 => row.status \in {"open", "failed"}
 \* ... in each step:
-Earned == [][certs' > certs => paid /\ passed]_vars
+Earned == [][certs' > certs => paid /\ passed /\ grade' = "passed"]_vars
 RevokedStays == [][revoked => (revoked' /\ certs' = certs) \/ GiveBack]_vars
 TwoZeros == [][certs' < certs => note >= Zero]_vars
 Newest == [][grade' # grade => \E p \in Procs : at[p].pc = "told" /\ ~at[p].late /\ at'[p].pc # "told"]_vars
@@ -227,7 +229,7 @@ Newest == [][grade' # grade => \E p \in Procs : at[p].pc = "told" /\ ~at[p].late
 Patient == [][IsOpen /\ row'.status = "notpassed" => ~edx.passes \/ left.passes < Passes - 1]_vars
 ThreeDays == [][IsOpen /\ row'.status = "failed" => row.failing + Skew >= GiveUp \/ SettleAsFailed]_vars
 Alone == [][IsOpen /\ row'.status = "open" /\ AtWork /\ row'.lease # row.lease
-            => row.lease \in Procs /\ at'[row.lease] # at[row.lease]]_vars
+            => row.lease \in Procs /\ at'[row.lease].pc # at[row.lease].pc]_vars
 \* ... in the end: of a request by the worker alone, of a certificate if sweeps come.
 Settled == IsOpen ~> ~IsOpen
 Swept == \A s \in Sweeps : WF_vars(Ask(s) \/ Write(s) \/ SettleCertified(s))

@@ -39,7 +39,7 @@ class HeadersMiddleware:
 class PolicyMiddleware(CSPMiddleware):
     """django-csp's own, which would put together the policy of the settings again for each reply.
 
-    Of the settings it knows the directives alone: no nonce, no policy that only reports.
+    Of the settings it knows the directives alone, and no policy that only reports.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -49,9 +49,10 @@ class PolicyMiddleware(CSPMiddleware):
     def process_response(
         self, request: HttpRequest, response: HttpResponseBase
     ) -> HttpResponseBase:
-        # Its decorators leave their word on the reply. In development, Django's page of an error has
-        # no policy.
-        if settings.DEBUG or "_csp_" in " ".join(vars(response)):
+        # Its decorators leave their word on the reply, and a nonce on the request. In development,
+        # Django's page of an error has no policy.
+        words = " ".join((*vars(request), *vars(response)))
+        if settings.DEBUG or "_csp_" in words:
             return super().process_response(request, response)
         response.headers.setdefault(HEADER, self._policy)
         return response

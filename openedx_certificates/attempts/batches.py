@@ -19,9 +19,10 @@ from openedx_certificates.attempts.attempt import (
 from openedx_certificates.conflicts import is_database_away
 from openedx_certificates.held.pause import OUTAGES, get_pause, note_outage
 from openedx_certificates.held.queue import OwnFailure, claim, get_leased, release_all, renew
+from openedx_certificates.issuing.learner import OVERTAKEN
 from openedx_certificates.issuing.pages import LearnerResult
 from openedx_certificates.models import CertificateRequest
-from openedx_certificates.rules import GradeOutcome
+from openedx_certificates.rules import GradeOutcome, must_ask_again
 from openedx_certificates.settings import app_settings
 from openedx_certificates.sweeps.generation import iter_certificates_of
 from openedx_certificates.wire.exceptions import OpenEdxError, UnusableGrade
@@ -104,6 +105,8 @@ def _take_pages(
 
 def _take_result(request: CertificateRequest, lease: UUID, result: LearnerResult) -> Attempt:
     try:
+        if must_ask_again(result.grade, result.certificate):
+            return apply_failure(request, lease, UnusableGrade(OVERTAKEN))
         if result.certificate is not None:
             return apply_answer(request, lease, result.certificate)
         if result.grade is GradeOutcome.REFUSED:

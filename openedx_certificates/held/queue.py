@@ -35,8 +35,13 @@ EXISTS (
     AND settled.status = 'not_eligible' AND settled.reason = 'no_paid_enrollment'
     AND settled.settled_on > statement_timestamp() - %(minutes)s * interval '1 minute'
     AND settled.settled_on <= statement_timestamp()
-    -- Then a payment opens a request by itself.
+    -- Then a payment opens a request by itself, and there is none to be joined.
     AND grade.passed AND grade.grade > 0 AND grade.grade <= 2
+    AND NOT EXISTS (
+        SELECT FROM openedx_certificates_certificaterequest AS waiting
+        WHERE waiting.user_id = %(user)s AND waiting.course_run_id = %(course_run)s
+        AND waiting.status = 'open'
+    )
     -- A save of the future is a wrong clock's: nothing is known of it.
     AND NOT EXISTS (
         SELECT FROM {enrollments} AS enrollment

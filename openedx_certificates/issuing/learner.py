@@ -3,8 +3,11 @@
 from openedx_certificates import host
 from openedx_certificates.issuing.fetching import fetch_grade
 from openedx_certificates.issuing.writing import carry_out
-from openedx_certificates.rules import Standing, Terms, Verdict, judge_report
+from openedx_certificates.rules import Standing, Terms, Verdict, judge_report, must_ask_again
+from openedx_certificates.wire.exceptions import UnusableGrade
 from openedx_certificates.wire.grades import EdxGrade
+
+OVERTAKEN = "Another grade was stored while Open edX was asked: the answer may be older or newer."
 
 
 def issue_certificate(
@@ -21,7 +24,9 @@ def issue_certificate(
         is_due: whether certificates may be created by now.
         patient: whether the caller has time, so that a failed question is asked again.
 
-    Raises OpenEdxError, CannotAsk, CertificateNotSaved, and Django's database errors.
+    Raises OpenEdxError, also if another grade was stored while Open edX was asked, and that one earns
+    no certificate: the answer may be the newer one. CannotAsk, CertificateNotSaved, and Django's
+    database errors.
     """
     # The question comes first: no transaction is open while it is waited for.
     reported = fetch_grade(course_run, user, patient=patient)
@@ -39,10 +44,13 @@ def issue_for_grade(
         reported: what Open edX reports.
         terms: what the caller may have done.
 
-    Raises CertificateNotSaved, and Django's database errors.
+    Raises UnusableGrade, CertificateNotSaved, and Django's database errors.
     """
 
     def judge(_user: int, standing: Standing) -> Verdict:
         return judge_report(standing, reported, terms, asked_at=reported.asked_at)
 
-    return carry_out(course_run, [user_id], judge)[user_id].verdict
+    verdict = carry_out(course_run, [user_id], judge)[user_id].verdict
+    if must_ask_again(verdict.grade, verdict.certificate):
+        raise UnusableGrade(OVERTAKEN)
+    return verdict

@@ -80,7 +80,7 @@ def apply_page(
     terms = Terms(is_due=is_due, may_delete=may_delete)
     results = [_refuse(user, run, reason) for reason, user in page.refused]
     for grades in _each_once(page.graded):
-        judge = _judge_by(grades, terms)
+        judge = judge_by(grades, terms)
         try:
             verdicts = carry_out_where_needed(run, grades, judge, alive)
         except (DatabaseFailure, CertificateNotSaved) as error:
@@ -128,7 +128,9 @@ def is_away(error: Exception) -> bool:
     return isinstance(error, DatabaseFailure) and is_database_away(error)
 
 
-def _judge_by(grades: Mapping[int, EdxGrade], terms: Terms) -> Callable[[int, Standing], Verdict]:
+def judge_by(grades: Mapping[int, EdxGrade], terms: Terms) -> Callable[[int, Standing], Verdict]:
+    """Return what judges each learner, by id, by the grade that Open edX reports."""
+
     def judge(user: int, standing: Standing) -> Verdict:
         return judge_report(standing, grades[user], terms, asked_at=grades[user].asked_at)
 
@@ -157,7 +159,7 @@ def _apply_alone(run: host.CourseRun, user: int, grade: EdxGrade, terms: Terms) 
         with transaction.atomic():
             # The page has waited for the others' locks once.
             use_short_lock_timeout()
-            verdict = carry_out(run, [user], _judge_by({user: grade}, terms))[user].verdict
+            verdict = carry_out(run, [user], judge_by({user: grade}, terms))[user].verdict
     except (DatabaseFailure, CertificateNotSaved) as error:
         if is_away(error):
             raise

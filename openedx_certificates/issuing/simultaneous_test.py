@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from uuid import uuid4
 
 import pytest
-from django.conf import settings
+from django.conf import settings as site_settings
 from django.db import connection
+from pytest_django import Settings
 
 from courses.api import create_local_enrollment
 from courses.models import (
@@ -21,9 +23,14 @@ from openedx_certificates.api import (
     manage_course_run_certificate_access,
     override_user_grade,
     process_course_run_grade_certificate,
+    process_requests,
 )
-from openedx_certificates.issuing.fetching import fetch_grade_pages
+from openedx_certificates.attempts.attempt import apply_failure
+from openedx_certificates.held.queue import accept_request
+from openedx_certificates.issuing.fetching import fetch_grade, fetch_grade_pages
+from openedx_certificates.issuing.learner import issue_for_grade
 from openedx_certificates.issuing.pages import apply_page
+from openedx_certificates.rules import Terms
 from openedx_certificates.testing.factories import (
     CourseRunCertificateFactory,
     CourseRunFactory,
@@ -31,6 +38,7 @@ from openedx_certificates.testing.factories import (
 )
 from openedx_certificates.testing.scenes import FAILED, PASSED, Enrolls, at_once
 from openedx_certificates.waiting.patience import patience_of
+from openedx_certificates.wire.exceptions import UnusableGrade
 from tools.simulator import SimulatedOpenEdx
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -114,8 +122,30 @@ def test_a_page_in_hand_does_not_undo_what_an_event_has_stored_since(
 
     (result,) = apply_page(page, run, is_due=True, may_delete=True)
 
-    assert (result.grade, result.certificate) == ("unchanged", "exists")
+    assert (result.grade, result.certificate) == ("overtaken", "exists")
     assert CourseRunGrade.objects.get().passed
+
+
+def test_an_event_whose_answer_was_overtaken_by_an_older_page_asks_again(
+    run: CourseRun, enrolled: Enrolls, openedx: SimulatedOpenEdx, settings: Settings
+):
+    # Without patience the first "not passed" would be the last word.
+    settings.OPENEDX_CERTIFICATES_NOT_PASSED_DELAYS = ()
+    dana = enrolled(run, **FAILED)
+    (page,) = fetch_grade_pages(run)
+    openedx.set_grade(run.courseware_id, dana.edx_username, **PASSED)
+    request = accept_request(dana, run, lease=uuid4())
+    assert request is not None
+    assert request.lease is not None
+    answer = fetch_grade(run, dana)
+    apply_page(page, run, is_due=True, may_delete=True)
+
+    with pytest.raises(UnusableGrade):
+        issue_for_grade(dana.pk, run, answer, Terms())
+    apply_failure(request, request.lease, UnusableGrade("overtaken"))
+    process_requests(ignore_due=True)
+
+    assert CourseRunCertificate.objects.filter(user=dana).exists()
 
 
 def test_an_administrators_zero_is_not_undone_by_a_sweep_that_started_before(
@@ -165,5 +195,5 @@ def test_no_connection_and_no_transaction_is_held_while_open_edx_is_asked(
         connection.ensure_connection()
         with ExitStack() as others, patience_of(5, bounds_statements=False):
             # With this test's own those are all that the pool has.
-            for _ in range(settings.DATABASE_POOL_SIZE - 1):
+            for _ in range(site_settings.DATABASE_POOL_SIZE - 1):
                 others.callback(connection.pool.putconn, connection.pool.getconn())

@@ -132,6 +132,18 @@ def test_an_answer_is_not_repeated_once_a_payment_would_open_no_request(
     assert has_certificate(ana, old_run)
 
 
+def test_an_event_joins_an_open_request_although_an_older_one_was_unpaid(
+    ana: User, old_run: CourseRun, tell: Tell
+):
+    tell(ana, old_run)
+    waiting = CertificateRequestFactory.create(user=ana, course_run=old_run)
+
+    tell(ana, old_run)
+
+    waiting.refresh_from_db()
+    assert waiting.deliveries == 2
+
+
 def test_a_payment_between_the_look_for_one_and_the_storing_of_the_grade_is_not_overlooked(
     ana: User, old_run: CourseRun, pay: Pay, tell: Tell
 ):

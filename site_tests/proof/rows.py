@@ -6,6 +6,7 @@ of 20 hours that the scope says, and so on. The clock stands still.
 
 import time
 from datetime import timedelta
+from itertools import cycle
 from math import ceil
 from types import SimpleNamespace
 from typing import Any, Final
@@ -14,8 +15,9 @@ from uuid import UUID, uuid4
 from django.db import connection
 from django.utils import timezone
 
+from courses.models import CourseRunGradeAudit
 from openedx_certificates.held.backoff import GIVE_UP_AFTER, longest_wait
-from openedx_certificates.models import CertificateRequest
+from openedx_certificates.models import CertificateRequest, CourseRunCertificateDeletion
 from openedx_certificates.rules import ZERO_GRADE_CONFIRMATION
 from openedx_certificates.settings import app_settings
 from openedx_certificates.testing.factories import (
@@ -35,7 +37,8 @@ GRADES: Final[dict[str, dict[str, Any]]] = {
     "failed": {"passed": False, "percent": 0.3, "letter_grade": None},
     "zero": {"passed": False, "percent": 0.0, "letter_grade": None},
 }
-_STORED: Final = {values["percent"]: name for name, values in GRADES.items()}
+#: The ways to be without a paid enrollment: its mode, whether it is active, whether the account is.
+_UNPAID: Final = (("audit", True, True), ("verified", False, True), ("verified", True, False))
 _STATUSES: Final = {
     "open": ("open", ""),
     "certified": ("exists", ""),
@@ -55,7 +58,18 @@ DELETE FROM courses_courserungradeaudit;
 DELETE FROM courses_courserungrade;
 DELETE FROM courses_courseruncertificate;
 UPDATE courses_courserunenrollment
-SET enrollment_mode = %(mode)s, updated_on = %(long_ago)s WHERE user_id = %(user)s;
+SET enrollment_mode = %(mode)s, active = %(active)s, updated_on = %(enrolled_on)s
+WHERE user_id = %(user)s;
+UPDATE users_user SET is_active = %(account)s WHERE id = %(user)s;
+"""
+# Beside an open request it must not be taken for an answer of lately; of two settled ones the later
+# is started again.
+_OLDER: Final = """
+INSERT INTO openedx_certificates_certificaterequest (
+    user_id, course_run_id, created_on, updated_on, status, reason, settled_on, deliveries
+) VALUES (
+    %(user)s, %(run)s, %(now)s, %(now)s, 'not_eligible', 'no_paid_enrollment', %(older_on)s, 5
+);
 """
 _REQUEST: Final = """
 INSERT INTO openedx_certificates_certificaterequest (
@@ -89,10 +103,13 @@ SELECT
     request.not_passed_answers AS patience, request.next_attempt_on AS due, request.settled_on,
     CASE WHEN request.failing_since IS NOT NULL
         THEN %(now)s - greatest(request.failing_since, request.last_delivered_on) END AS failing_for,
-    grade.grade, enrollment.enrollment_mode AS mode, enrollment.updated_on AS enrolled_on,
+    grade.grade AS percent, grade.passed, grade.letter_grade,
+    enrollment.enrollment_mode = 'verified' AND enrollment.active AND account.is_active AS paid,
+    enrollment.updated_on AS enrolled_on,
     (SELECT count(*) FROM courses_courseruncertificate AS every WHERE user_id = %(user)s) AS certs,
     coalesce(certificate.is_revoked, false) AS revoked, %(now)s - note.reported_on AS zero_for
 FROM courses_courserunenrollment AS enrollment
+JOIN users_user AS account ON account.id = enrollment.user_id
 LEFT JOIN courses_courserungrade AS grade ON grade.user_id = enrollment.user_id
 LEFT JOIN courses_courseruncertificate AS certificate ON certificate.user_id = enrollment.user_id
 LEFT JOIN openedx_certificates_zeronote AS note ON note.certificate_uuid = certificate.uuid
@@ -113,6 +130,9 @@ class Rows:
         self.run = CourseRunFactory.create()
         for user in (self.user, self.other):
             CourseRunEnrollmentFactory.create(user=user, run=self.run)
+        self._unpaid = cycle(_UNPAID)
+        # A window is over because of the time, or because the enrollment was saved since.
+        self._is_saved_since = cycle((False, True))
         self._lease = timedelta(seconds=app_settings.REQUEST_LEASE)
         # In the specification a wait is one tick, and none is longer than two.
         self._wait = longest_wait() / 2
@@ -126,12 +146,16 @@ class Rows:
             "user": self.user.pk,
             "run": self.run.pk,
             "now": now,
-            "long_ago": now - _LONG,
-            "mode": "verified" if state["paid"] else "audit",
+            "enrolled_on": now - _LONG,
         }
+        mode = ("verified", True, True) if state["paid"] else next(self._unpaid)
+        values |= dict(zip(("mode", "active", "account"), mode, strict=True))
         if row["status"] != "none":
-            statements.append(_REQUEST)
+            statements += [_OLDER, _REQUEST]
+            values["older_on"] = now - (_WINDOW / 2 if row["status"] == "open" else _LONG)
             values |= self._request(row)
+            if row["status"] == "certified" and state["revoked"]:
+                values["status"] = "revoked"
         if state["grade"] != "none":
             statements.append(_GRADE)
             # An answer that is late was asked for an hour ago.
@@ -170,23 +194,29 @@ class Rows:
                 if is_open
                 else NONE,
             },
-            "grade": "none" if found.grade is None else _STORED[found.grade],
-            "paid": found.mode == "verified",
+            "grade": _name_of_grade(found),
+            "paid": found.paid,
             "certs": found.certs,
             "revoked": found.revoked,
             "note": _since(found.zero_for, self._zero, self._scope.zero),
         }
 
+    def count_records(self) -> tuple[int, int]:
+        """Return how many deletions of the learner's certificate, and changes of the grade, are recorded."""
+        deletions = CourseRunCertificateDeletion.objects.filter(user=self.user)
+        audits = CourseRunGradeAudit.objects.filter(course_run_grade__user=self.user)
+        return deletions.count(), audits.count()
+
     def claimed(self, state: State) -> CertificateRequest:
         """Return the request as the process has it that claimed it, whatever has become of it since."""
-        request = CertificateRequest.objects.get()
+        request = CertificateRequest.objects.latest("pk")
         request.user, request.course_run = self.user, self.run
         request.deliveries = state["me"]["n"]
         request.not_passed_answers = state["row"]["patience"]
         request.last_attempt_on = self._now
-        request.failing_since = request.last_delivered_on = self._now - (
-            GIVE_UP_AFTER if state["me"]["old"] else timedelta(0)
-        )
+        # The first failure alone does not end it, if an event came since.
+        request.failing_since = self._now - GIVE_UP_AFTER
+        request.last_delivered_on = self._now - (state["me"]["old"] * GIVE_UP_AFTER)
         return request
 
     def answer(self, state: State) -> EdxGrade:
@@ -208,22 +238,26 @@ class Rows:
     def _request(self, row: dict[str, Any]) -> dict[str, Any]:
         status, reason = _STATUSES[row["status"]]
         now, failing = self._now, row["failing"]
+        enrolled_on = now - 2 * _LONG
         settled_on = None if row["status"] == "open" else now - _WINDOW / 2
         if row["status"] == "unpaid":
             # One tick of the window is left, none, or it is to come: a clock was ahead.
-            settled_on = now + (row["left"] - 1.5) * _WINDOW if row["left"] else now - _LONG
+            settled_on = now + (row["left"] - 1.5) * _WINDOW
+            if not row["left"] and next(self._is_saved_since):
+                settled_on, enrolled_on = now - _WINDOW / 2, now - _WINDOW / 4
         lease = LEASES.get(row["lease"])
         since = now - max(failing, 0) * self._give_up
         return {
             "status": status,
             "reason": reason,
+            "enrolled_on": enrolled_on,
             "settled_on": settled_on,
             "deliveries": row["n"],
             "patience": row["patience"],
             "lease": lease,
             "leased_until": now + row["left"] * self._lease if lease else None,
             "due": now + row["due"] * self._wait,
-            "failing_since": None if failing == NONE else since,
+            "failing_since": None if failing == NONE else since - _LONG,
             "delivered": since,
         }
 
@@ -244,6 +278,13 @@ def _until(wait: timedelta, tick: timedelta) -> int:
 
 def _since(ago: timedelta | None, tick: timedelta, most: int) -> int:
     return NONE if ago is None else min(ago // tick, most)
+
+
+def _name_of_grade(found: SimpleNamespace) -> str:
+    if found.percent is None:
+        return "none"
+    stored = {name: getattr(found, name) for name in ("passed", "percent", "letter_grade")}
+    return next((name for name, values in GRADES.items() if values == stored), "odd")
 
 
 def _name_of(lease: UUID) -> str:

@@ -6,25 +6,28 @@ from functools import partial
 from typing import Any, Final
 
 from django.db import transaction
+from django.test import override_settings
 
 from courses.api import manage_course_run_certificate_access
 from courses.models import CourseRunEnrollment
 from openedx_certificates.api import reopen, settle_as_failed
 from openedx_certificates.attempts.attempt import apply_answer, apply_failure
-from openedx_certificates.attempts.intake import see_event
+from openedx_certificates.attempts.intake import Seen, see_event, take_in
 from openedx_certificates.held.backoff import is_time_to_give_up
 from openedx_certificates.held.outcomes import settle_already_certified, settle_certified
 from openedx_certificates.held.queue import accept_request, claim, is_due, was_unpaid_lately
 from openedx_certificates.issuing.fetching import fetch_grade, fetch_grade_pages
 from openedx_certificates.issuing.learner import issue_for_grade
+from openedx_certificates.issuing.pages import judge_by
 from openedx_certificates.issuing.writing import carry_out_where_needed
-from openedx_certificates.models import CertificateRequest
-from openedx_certificates.rules import CertificateOutcome, Standing, Terms, Verdict, judge_report
-from openedx_certificates.wire.exceptions import OpenEdxError, OpenEdxUnreachable
+from openedx_certificates.models import CertificateRequest, OpenEdxPause
+from openedx_certificates.rules import CertificateOutcome, Terms, Verdict
+from openedx_certificates.wire.exceptions import OpenEdxError, OpenEdxUnreachable, UnusableGrade
 from openedx_certificates.wire.grades import EdxGrade
 from site_tests.proof.rows import GRADES, LEASES, Rows
 from tools.proof.graph import State
 from tools.simulator import SimulatedOpenEdx
+from users.models import User
 
 #: What a process remembers when its step is over; None if it is nobody's step.
 Me = dict[str, Any] | None
@@ -56,7 +59,8 @@ class Steps:
                 yield partial(self._accept, asks=True)
                 yield partial(self._accept, asks=False)
             case "Ask":
-                lies = state["edx"]["mood"] == "lies"
+                # On a page, the grade of another learner is another learner's affair.
+                lies = state["edx"]["mood"] == "lies" and kind != "sweep"
                 for is_odd in (False, True) if lies else (False,):
                     yield partial(self._ask, state, kind, is_odd=is_odd)
             case _:
@@ -68,12 +72,22 @@ class Steps:
 
     def _accept(self, *, asks: bool) -> Me:
         user, run = self._rows.user, self._rows.run
-        request = accept_request(user, run, lease=LEASES["me"] if asks else None)
+        if not asks:
+            return self._accept_for_a_worker()
+        request = accept_request(user, run, lease=LEASES["me"])
         if request is None:
             return {**IDLE, "pc": "replying" if was_unpaid_lately(user, run) else "knocked"}
         if request.lease == LEASES["me"]:
             return {**IDLE, "pc": "claimed", "n": request.deliveries}
         return {**IDLE, "pc": "replying"}
+
+    @override_settings(OPENEDX_CERTIFICATES_WEBHOOK_ASYNC=True)
+    def _accept_for_a_worker(self) -> Me:
+        # As if nothing had been there when it looked.
+        seen = Seen(self._rows.user, self._rows.run, None, OpenEdxPause())
+        outcome = take_in(seen, self._rows.user, self._rows.run)
+        is_certified = outcome is not None and outcome.is_certified
+        return {**IDLE, "pc": "knocked" if is_certified else "replying"}
 
     def _claim(self, _state: State, _kind: str) -> Me:
         lease = claim(CertificateRequest.objects.filter(is_due()))
@@ -115,19 +129,20 @@ class Steps:
                 **IDLE,
                 "pc": "judged" if self._write_page(answer).certificate.is_certified else "idle",
             }
-        outcome = issue_for_grade(self._rows.user.pk, self._rows.run, answer, Terms()).certificate
+        try:
+            verdict = issue_for_grade(self._rows.user.pk, self._rows.run, answer, Terms())
+        except UnusableGrade:
+            return {**state["me"], "told": "cannot", "late": False}
+        outcome = verdict.certificate
         if outcome.is_certified:
             return _after(kind)
         told = "unpaid" if outcome is CertificateOutcome.NO_PAID_ENROLLMENT else "notpassed"
-        return {**state["me"], "pc": "judged", "told": told, "late": False}
+        return {**state["me"], "pc": "judged", "told": told}
 
     def _write_page(self, answer: EdxGrade) -> Verdict:
         # Of two learners, since a page of one settles as an event does. The other is new each time.
         answers = {self._rows.user.pk: answer, self._rows.other.pk: self._rows.grade("failed")}
-
-        def judge(user: int, standing: Standing) -> Verdict:
-            return judge_report(standing, answers[user], Terms(), asked_at=answers[user].asked_at)
-
+        judge = judge_by(answers, Terms())
         return carry_out_where_needed(self._rows.run, answers, judge)[self._rows.user.pk]
 
     def _settle(self, state: State, kind: str) -> Me:
@@ -167,8 +182,9 @@ class Steps:
 
     @transaction.atomic
     def _enroll(self, mode: str) -> Me:
-        enrollment = CourseRunEnrollment.objects.get(user=self._rows.user)
-        enrollment.enrollment_mode = mode
+        User.objects.filter(pk=self._rows.user.pk).update(is_active=True)
+        enrollment = CourseRunEnrollment.all_objects.get(user=self._rows.user)
+        enrollment.enrollment_mode, enrollment.active = mode, True
         enrollment.save()
         return None
 

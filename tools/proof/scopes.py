@@ -20,13 +20,14 @@ class Scope:
     acts: int = 0
     mishaps: int = 0
     webs: int = 1
+    workers: int = 1
     sweeps: int = 0
     tries: int = 2
     patience: int = 1
     #: Ticks.
     skew: int = 0
     zero: int = 1
-    give_up: int = 2
+    give_up: int = 1
     #: What Open edX may be besides well, and what a pass may become.
     moods: tuple[str, ...] = ("down",)
     falls: tuple[str, ...] = ()
@@ -37,7 +38,7 @@ class Scope:
         """The values of the specification's constants, as TLA+ writes them."""
         return {
             "Webs": _names(f"web{n}" for n in range(1, self.webs + 1)),
-            "Workers": _names(["worker"]),
+            "Workers": _names(f"worker{n}" for n in range(1, self.workers + 1)),
             "Sweeps": _names(f"sweep{n}" for n in range(1, self.sweeps + 1)),
             "Passes": str(self.passes),
             "Acts": str(self.acts),
@@ -56,11 +57,11 @@ def _names(words: Iterable[str]) -> str:
     return "{" + ", ".join(f'"{word}"' for word in words) + "}"
 
 
-FALLS: Final = ("failed", "zero")
 #: `make test` checks these, and walks each of their edges by the real code.
 SMALL: Final = (
-    Scope("two events at once", webs=2),
-    Scope("a mishap anywhere", mishaps=1),
+    Scope("an event twice at once", webs=2, liveness=()),
+    Scope("two workers", workers=2, tries=1, liveness=()),
+    Scope("a mishap anywhere", mishaps=1, give_up=2),
     Scope("another clock", mishaps=1, skew=2, patience=2, give_up=3, moods=(), tries=1),
     Scope(
         "zeros by another clock",
@@ -73,15 +74,16 @@ SMALL: Final = (
         moods=(),
     ),
     Scope("people", acts=2, tries=1),
-    Scope("sweeps", sweeps=1, falls=("failed",), liveness=(SETTLED, COMES)),
-    Scope("lies and zeros", sweeps=1, acts=1, falls=("zero",), moods=(), tries=1, liveness=()),
+    Scope("sweeps", sweeps=1, falls=("failed",), tries=1, liveness=(SETTLED, COMES)),
+    Scope("zeros and people", webs=0, sweeps=1, acts=3, falls=("zero",), liveness=()),
+    Scope("lies", sweeps=1, mishaps=1, moods=("lies",), tries=1, liveness=()),
 )
 #: `make proof` checks these.
 LARGE: Final = (
-    Scope("two events at once, people and a mishap", webs=2, acts=1, mishaps=1, liveness=()),
+    Scope("an event twice at once, people and a mishap", webs=2, acts=1, mishaps=1, liveness=()),
     Scope("people and a mishap", acts=1, mishaps=1, tries=3),
     Scope("two mishaps, and another clock", mishaps=2, skew=1, patience=3, tries=3),
-    Scope("sweeps, people and zeros", sweeps=1, acts=2, falls=FALLS, liveness=()),
+    Scope("sweeps, people and zeros", sweeps=1, acts=2, falls=("failed", "zero"), liveness=()),
     Scope(
         "sweeps and lies",
         sweeps=1,
@@ -91,5 +93,5 @@ LARGE: Final = (
         moods=("lies", "down"),
         liveness=(),
     ),
-    Scope("two passes", passes=2, falls=FALLS, mishaps=1, liveness=()),
+    Scope("two passes", passes=2, falls=("failed", "zero"), mishaps=1, liveness=()),
 )
