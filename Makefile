@@ -41,7 +41,7 @@ pressure: setup ## Measure what a slow or silent Open edX costs the others, in a
 bench: setup ## Measure sweeps and the webhook for half an hour, and write docs/performance.md
 	$(BIN)/python -m tools.benchmarks --write docs/performance.md
 
-proof: setup ## Try all that can happen in models of the promise (docs/proof), for a quarter of an hour
+proof: setup ## Try all that can happen in models of the promise (docs/proof), for ten minutes
 	$(BIN)/python -m tools.proof
 
 quick: setup ## Run what is tested in a moment, without processes, browsers and linters
