@@ -6,13 +6,16 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
+from csp.constants import NONCE
 from django.core.management import call_command
-from django.test import Client
+from django.http import HttpResponse
+from django.test import Client, RequestFactory
 from django.urls import reverse
 from oauth2_provider.models import Application
 
 from courses.factories import CourseRunCertificateFactory, CourseRunEnrollmentFactory
 from courses.models import CourseRun
+from main.middleware.headers import PolicyMiddleware
 from openedx_certificates.testing.factories import CertificateRequestFactory
 from tools.browser import Page
 from users.factories import UserFactory
@@ -150,6 +153,15 @@ class TestEveryReply:
             *(CONTENT_POLICY - {"form-action 'self'"}),
             "form-action 'self' https:",
         }
+
+    def test_has_the_nonce_that_a_page_has_asked_for(self, rf: RequestFactory, settings: Any):
+        settings.CONTENT_SECURITY_POLICY = {"DIRECTIVES": {"script-src": [NONCE]}}
+        middleware = PolicyMiddleware(lambda request: HttpResponse(str(request.csp_nonce)))
+
+        reply = middleware(rf.get("/"))
+
+        nonce = f"script-src 'nonce-{reply.content.decode()}'"
+        assert nonce in reply.headers["Content-Security-Policy"]
 
     def test_leaves_the_page_of_an_error_in_development_as_it_is(
         self, client: Client, settings: Any

@@ -1,6 +1,7 @@
 """Many held requests of one run are settled from the run's pages, and no other learner on them is."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -15,9 +16,17 @@ from openedx_certificates.testing.factories import (
     CertificateRequestFactory,
     CourseRunEnrollmentFactory,
     CourseRunFactory,
+    CourseRunGradeFactory,
     UserFactory,
 )
-from openedx_certificates.testing.scenes import FAILED, PASSED, Enrolls, has_certificate, request_of
+from openedx_certificates.testing.scenes import (
+    FAILED,
+    PASSED,
+    Enrolls,
+    has_certificate,
+    in_thread,
+    request_of,
+)
 from tools.simulator import Fault, SimulatedOpenEdx
 from users.models import User
 
@@ -131,6 +140,25 @@ class TestPages:
         request = request_of(odd, run)
         assert (request.is_open, request.last_error) == (True, "unusable_grade")
         assert openedx.request_count == 1
+
+    @pytest.mark.django_db(transaction=True)
+    def test_a_grade_that_was_stored_while_the_page_was_asked_for_has_its_learner_asked_again(
+        self, run: CourseRun, requested: Class, openedx: SimulatedOpenEdx, settings: Any
+    ):
+        # Without patience the first "not passed" would be the last word.
+        settings.OPENEDX_CERTIFICATES_NOT_PASSED_DELAYS = ()
+        dana, *others = requested(11)
+        openedx.set_fault("hang")
+        with ThreadPoolExecutor(1) as executor:
+            working = executor.submit(in_thread(process_requests))
+            openedx.wait_for_requests(1)
+            CourseRunGradeFactory.create(user=dana, course_run=run, grade=0.2, passed=False)
+            openedx.clear_fault()
+
+            assert working.result().settled == {"created": len(others)}
+
+        assert request_of(dana, run).is_open
+        assert process_requests(ignore_due=True).settled == {"created": 1}
 
     def test_they_go_no_further_than_the_last_learner_they_are_for(
         self,

@@ -24,6 +24,8 @@ Reason = CertificateRequest.Reason
 OwnFailure = CertificateRequest.OwnFailure
 RELEASED: dict[str, Any] = {"lease": None, "leased_until": None}
 
+# Of a stored grade: that a payment opens a request by it.
+_HAS_PASSED = "grade.passed AND grade.grade > 0 AND grade.grade <= 2"
 # The contract, section 5: an Open edX that sends the event whenever a grade is read would be asked
 # for the grade, send the event, and so on without end.
 UNPAID_ANSWER_HOLDS_MINUTES = 10
@@ -36,7 +38,7 @@ EXISTS (
     AND settled.settled_on > statement_timestamp() - %(minutes)s * interval '1 minute'
     AND settled.settled_on <= statement_timestamp()
     -- Then a payment opens a request by itself, and there is none to be joined.
-    AND grade.passed AND grade.grade > 0 AND grade.grade <= 2
+    AND {has_passed}
     AND NOT EXISTS (
         SELECT FROM openedx_certificates_certificaterequest AS waiting
         WHERE waiting.user_id = %(user)s AND waiting.course_run_id = %(course_run)s
@@ -55,7 +57,7 @@ EXISTS (
         WHERE enrollment.user_id = %(user)s AND enrollment.run_id = %(course_run)s
     )
 )
-"""
+""".strip().replace("{has_passed}", _HAS_PASSED)
 # One statement, so that of simultaneous events one makes the request, and one has the lease. The
 # ORM can't name a partial unique index, nor look at the row that is in the way.
 _ACCEPT = """
@@ -94,7 +96,7 @@ ON CONFLICT (user_id, course_run_id) WHERE status = 'open' DO UPDATE SET
         ) AS another (at_work)
     )
 RETURNING *
-""".replace("{was_unpaid}", _WAS_UNPAID.strip())
+""".replace("{was_unpaid}", _WAS_UNPAID)
 # Learners with a stored pass and a later payment: as if their events had come now.
 _ACCEPT_PAYMENTS = """
 INSERT INTO openedx_certificates_certificaterequest AS held (
@@ -107,8 +109,7 @@ JOIN {grades} AS grade
 CROSS JOIN (SELECT statement_timestamp()) AS clock (now)
 WHERE enrollment.run_id = %(course_run)s
 AND enrollment.user_id = ANY(%(users)s)
-AND grade.passed
-AND grade.grade > 0 AND grade.grade <= 2
+AND {has_passed}
 AND NOT EXISTS (
     SELECT FROM {certificates} AS certificate
     WHERE certificate.user_id = enrollment.user_id
@@ -121,7 +122,7 @@ ON CONFLICT (user_id, course_run_id) WHERE status = 'open' DO UPDATE SET
     next_attempt_on = EXCLUDED.next_attempt_on,
     deliveries = held.deliveries + 1,
     not_passed_answers = 0
-"""
+""".replace("{has_passed}", _HAS_PASSED)
 # Sent as one, and without parameters, so that it is one transaction and one wait. Its keys belong
 # to no row, and differ with each connection, so that none waits for another. The foreign keys are
 # looked at when it is committed, and the row is gone by then.

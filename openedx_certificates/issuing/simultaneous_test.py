@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from uuid import uuid4
 
 import pytest
 from django.conf import settings as site_settings
@@ -24,21 +23,24 @@ from openedx_certificates.api import (
     override_user_grade,
     process_course_run_grade_certificate,
     process_requests,
+    request_certificate,
 )
-from openedx_certificates.attempts.attempt import apply_failure
-from openedx_certificates.held.queue import accept_request
-from openedx_certificates.issuing.fetching import fetch_grade, fetch_grade_pages
-from openedx_certificates.issuing.learner import issue_for_grade
+from openedx_certificates.issuing.fetching import fetch_grade_pages
 from openedx_certificates.issuing.pages import apply_page
-from openedx_certificates.rules import Terms
 from openedx_certificates.testing.factories import (
     CourseRunCertificateFactory,
     CourseRunFactory,
     UserFactory,
 )
-from openedx_certificates.testing.scenes import FAILED, PASSED, Enrolls, at_once
+from openedx_certificates.testing.scenes import (
+    FAILED,
+    PASSED,
+    Enrolls,
+    at_once,
+    has_certificate,
+    in_thread,
+)
 from openedx_certificates.waiting.patience import patience_of
-from openedx_certificates.wire.exceptions import UnusableGrade
 from tools.simulator import SimulatedOpenEdx
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -134,18 +136,18 @@ def test_an_event_whose_answer_was_overtaken_by_an_older_page_asks_again(
     dana = enrolled(run, **FAILED)
     (page,) = fetch_grade_pages(run)
     openedx.set_grade(run.courseware_id, dana.edx_username, **PASSED)
-    request = accept_request(dana, run, lease=uuid4())
-    assert request is not None
-    assert request.lease is not None
-    answer = fetch_grade(run, dana)
-    apply_page(page, run, is_due=True, may_delete=True)
+    openedx.clear_requests()
+    openedx.set_fault("hang")
+    with ThreadPoolExecutor(1) as executor:
+        telling = executor.submit(in_thread(lambda: request_certificate(dana, run)))
+        openedx.wait_for_requests(1)
+        apply_page(page, run, is_due=True, may_delete=True)
+        openedx.clear_fault()
 
-    with pytest.raises(UnusableGrade):
-        issue_for_grade(dana.pk, run, answer, Terms())
-    apply_failure(request, request.lease, UnusableGrade("overtaken"))
-    process_requests(ignore_due=True)
+        assert telling.result() is None
 
-    assert CourseRunCertificate.objects.filter(user=dana).exists()
+    assert process_requests(ignore_due=True).settled == {"created": 1}
+    assert has_certificate(dana, run)
 
 
 def test_an_administrators_zero_is_not_undone_by_a_sweep_that_started_before(

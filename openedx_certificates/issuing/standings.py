@@ -13,6 +13,11 @@ from django.db.models.functions import Now
 from openedx_certificates import host
 from openedx_certificates.models import ZeroNote
 
+# How long before the statement a grade was stored; nothing is known of a moment of the future. The
+# clock itself is read after the statement's wait for the row, in which another may have stored it.
+_STORED_FOR = """
+CASE WHEN grade.updated_on <= clock_timestamp() THEN statement_timestamp() - grade.updated_on END
+"""
 # One statement with an array for the page: three of the ORM's, each with a parameter for each learner,
 # cost nearly as much as all the rest of a page in which nothing has changed.
 _LOOK = """
@@ -25,8 +30,7 @@ SELECT
         SELECT FROM {paid_enrollments}
         WHERE enrollment.user_id = learner.user_id AND enrollment.run_id = %(course_run)s
     ),
-    CASE WHEN grade.updated_on <= clock_timestamp()
-        THEN statement_timestamp() - grade.updated_on END,
+    {stored_for},
     statement_timestamp() - note.reported_on,
     grade.grade, grade.passed, grade.letter_grade, grade.set_by_admin
 FROM unnest(%(users)s::bigint[]) AS learner (user_id)
@@ -35,17 +39,15 @@ LEFT JOIN {grades} AS grade
 LEFT JOIN {certificates} AS certificate
     ON certificate.user_id = learner.user_id AND certificate.course_run_id = %(course_run)s
 LEFT JOIN openedx_certificates_zeronote AS note ON note.certificate_uuid = certificate.uuid
-"""
+""".replace("{stored_for}", _STORED_FOR.strip())
 # By the ORM a new certificate's locks would take as long to word as to get.
-# The row may be stored while the statement waits for it; the clock itself is read after that.
 _LOCK_GRADES = """
-SELECT *, CASE WHEN updated_on <= clock_timestamp() THEN statement_timestamp() - updated_on
-    END AS stored_for
-FROM {grades}
+SELECT grade.*, {stored_for} AS stored_for
+FROM {grades} AS grade
 WHERE course_run_id = %(course_run)s AND user_id = ANY(%(users)s)
 ORDER BY user_id
 FOR UPDATE
-"""
+""".replace("{stored_for}", _STORED_FOR.strip())
 # Locked too: a payment that is given back at this moment comes after the certificate, or before it.
 _LOCK_PAID_ENROLLMENTS = """
 SELECT

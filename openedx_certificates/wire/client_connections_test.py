@@ -200,3 +200,30 @@ class TestSecrets:
 
             assert len(server.heads) == 2
             assert "cookie" not in "".join(server.heads).lower()
+
+
+class TestProxyOfTheEnvironment:
+    def test_each_question_goes_through_it(self, monkeypatch: pytest.MonkeyPatch):
+        with ScriptedServer(Answer(http(ALICES_GRADE))) as proxy:
+            monkeypatch.setenv("http_proxy", proxy.url)
+            client = make_client("http://openedx.test")
+
+            client.fetch_grade(COURSE_ID, "alice")
+            client.fetch_grade(COURSE_ID, "alice")
+
+            asked = [head.partition("/api/")[0] for head in proxy.heads]
+            assert asked == ["GET http://openedx.test"] * 2
+
+    def test_no_question_does_if_open_edx_is_excepted(self, monkeypatch: pytest.MonkeyPatch):
+        with (
+            ScriptedServer(Answer(http(ALICES_GRADE))) as proxy,
+            ScriptedServer(Answer(http(ALICES_GRADE))) as server,
+        ):
+            monkeypatch.setenv("http_proxy", proxy.url)
+            monkeypatch.setenv("no_proxy", "127.0.0.1")
+            client = make_client(server.url)
+
+            client.fetch_grade(COURSE_ID, "alice")
+            client.fetch_grade(COURSE_ID, "alice")
+
+            assert (len(proxy.heads), len(server.heads)) == (0, 2)

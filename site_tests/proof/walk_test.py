@@ -30,13 +30,13 @@ OTHERS: Final = frozenset(
     {"Pass", "RollBack", "Fall", "Fails", "Recover", "Knock", "TimeOut", "Reply", "Tick"}
     | {"Kill", "Break", "Down", "Up"}
 )
-#: What the code refuses where the specification has no such step. Who may not, changes nothing.
+#: What the code must refuse, and change nothing, where the specification has no such step; by the kind
+#: of the process.
 REFUSABLE: Final = {
     **dict.fromkeys(("Claim", "SettleCertified"), "worker"),
     **dict.fromkeys(("Replay", "Revoke", "GiveBack", "SettleAsFailed"), ""),
 }
 ROWS: Final = ("row", "grade", "paid", "certs", "revoked", "note")
-KINDS: Final = ("web", "worker", "sweep")
 
 
 @dataclass(slots=True)
