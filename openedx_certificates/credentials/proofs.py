@@ -7,6 +7,7 @@ store it in another order; what its contexts do not know would be signed by nobo
 import hashlib
 import json
 import re
+import threading
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import cache
@@ -26,6 +27,8 @@ _FILES: Final = {
 }
 _READ_DIFFERENTLY: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _RELATIVE: Final = "relative:/"
+# PyLD keeps contexts in caches that two threads break for each other: one of them gets a KeyError.
+_PYLD: Final = threading.Lock()
 _FOLDER: Final = Path(__file__).resolve().parent / "contexts"
 
 
@@ -65,13 +68,14 @@ def canonicalize(document: Mapping[str, Any]) -> str:
 
     Raises UnknownTerm, also for a control character: the canonical form escapes it, and PyLD does not.
     """
-    _refuse_unknown_terms(document)
     options = {
         "algorithm": "URDNA2015",
         "format": "application/n-quads",
         "documentLoader": _load_context,
     }
-    form = str(jsonld.normalize(dict(document), options))
+    with _PYLD:
+        _refuse_unknown_terms(document)
+        form = str(jsonld.normalize(dict(document), options))
     if _READ_DIFFERENTLY.search(form):
         raise UnknownTerm("The document holds a control character.")
     return form

@@ -2,6 +2,7 @@
 
 import copy
 import hashlib
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +15,7 @@ from openedx_certificates.credentials.badges import Holder, build_badge
 from openedx_certificates.credentials.keys import SigningKey
 from openedx_certificates.credentials.status_lists import make_entry
 from openedx_certificates.testing.credentials import verify
+from openedx_certificates.testing.scenes import at_once
 
 SIGNED_ON = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
 # https://www.w3.org/TR/vc-di-eddsa/, "Representation: eddsa-rdfc-2022", with its key.
@@ -124,6 +126,22 @@ def test_another_order_is_the_same_credential(key: SigningKey):
     signed = proofs.sign(badge(), key, SIGNED_ON)
 
     verify(dict(reversed(signed.items())), key.id)
+
+
+def test_many_sign_at_once(key: SigningKey):
+    def sign_some() -> list[Any]:
+        return [proofs.sign(badge(), key, SIGNED_ON) for _ in range(10)]
+
+    alone = proofs.sign(badge(), key, SIGNED_ON)
+    usual = sys.getswitchinterval()
+    # Threads take turns within PyLD's shortest steps, as they seldom do by themselves.
+    sys.setswitchinterval(1e-5)
+    try:
+        replies = at_once(*[sign_some] * 8)
+    finally:
+        sys.setswitchinterval(usual)
+
+    assert replies == [[alone] * 10] * 8
 
 
 def test_another_key_has_not_signed_it(key: SigningKey):
