@@ -48,11 +48,11 @@ quick: setup ## Run what is tested in a moment, without processes, browsers and 
 	$(BIN)/python -m pytest -m "not slow" --reuse-db --numprocesses auto --quiet
 
 test: setup browser pgbouncer lint ## Run every check and every test; without a browser where NO_BROWSER=1
-	$(BIN)/python -m pytest -W error --strict-markers --strict-config --numprocesses 4
+	$(BIN)/python -m pytest -W error --strict-markers --strict-config --numprocesses 4 --dist worksteal
 
 test-mitxonline: .venv-mitxonline/.complete ## Run the app's and its host's tests under MITx Online's versions, with their coverage
 	@# urllib3-future leaves it to Python to close the connections of a pool that is thrown away.
-	NO_BROWSER=1 .venv-mitxonline/bin/python -m pytest -W error -W ignore:unclosed:ResourceWarning --strict-markers --strict-config --cov --numprocesses 4 \
+	NO_BROWSER=1 .venv-mitxonline/bin/python -m pytest -W error -W ignore:unclosed:ResourceWarning --strict-markers --strict-config --cov --numprocesses 4 --dist worksteal \
 	  openedx_certificates cms courses openedx users
 
 browser: setup ## Fetch a Chromium for the tests, where the machine has none
