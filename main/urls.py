@@ -14,6 +14,8 @@ admin.site.index_template = "admin/openedx_certificates/index.html"
 admin.site.site_url = None
 
 urlpatterns = [
+    # The first, since each event looks for its address.
+    path("api/", include("openedx.urls")),
     path("", include("main.monitoring_urls")),
     path("admin/", admin.site.urls),
     # A user that agrees is sent on to the client's address, and a browser limits a form's targets.
@@ -21,7 +23,6 @@ urlpatterns = [
     # The protocol's own endpoints only: applications and tokens are managed in the admin.
     path("oauth2/", include((oauth2_urlpatterns, "oauth2_provider"))),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
-    path("api/", include("openedx.urls")),
     path("", include("openedx_certificates.credentials.urls")),
     path("certificate/", include("courses.urls")),
 ]

@@ -13,10 +13,11 @@ from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 from django.apps import apps
-from django.db import connection, models
+from django.db import DEFAULT_DB_ALIAS, connection, models
 from django.db.models import Q, QuerySet, Value
 from django.db.models.functions import Lower, Now
 from django.utils.module_loading import import_string
+from psycopg.sql import quote
 
 # Rows of the host. The app reads and writes no other columns of them than the contract names.
 User: TypeAlias = Any
@@ -45,7 +46,7 @@ _TABLES: Final = {
 # earn nothing new.
 _PAID_ENROLLMENTS: Final = """{enrollments} AS enrollment
     JOIN {users} AS account ON account.id = enrollment.user_id AND account.is_active
-        AND enrollment.active AND enrollment.enrollment_mode = ANY(%(paid_modes)s)"""
+        AND enrollment.active AND enrollment.enrollment_mode = ANY({paid_modes})"""
 
 
 def users() -> Rows:
@@ -139,7 +140,7 @@ def row_of(model: str, **columns: object) -> Any:
     """
     found = apps.get_model(model)
     names = [field.attname for field in found._meta.concrete_fields if field.attname in columns]
-    row = found.from_db(connection.alias, names, [columns[name] for name in names])
+    row = found.from_db(DEFAULT_DB_ALIAS, names, [columns[name] for name in names])
     for name in columns.keys() - names:
         setattr(row, name, columns[name])
     return row
@@ -200,11 +201,16 @@ def sql(statement: str) -> str:
     """Return the statement with the host's tables in place of `{users}`, `{accounts}` and so on.
 
     `{paid_enrollments}` are those that earn a certificate when the learner passes, `enrollment` with
-    the learner's `account`; the statement's `paid_modes` are `paid_modes()`.
+    the learner's `account`.
     """
-    quote = connection.ops.quote_name
-    tables = {name: quote(apps.get_model(model)._meta.db_table) for name, model in _TABLES.items()}
-    return statement.format(**tables, paid_enrollments=_PAID_ENROLLMENTS.format(**tables))
+    quote_name = connection.ops.quote_name
+    names = {
+        name: quote_name(apps.get_model(model)._meta.db_table) for name, model in _TABLES.items()
+    }
+    modes = quote(paid_modes()).replace("%", "%%")
+    return statement.format(
+        **names, paid_enrollments=_PAID_ENROLLMENTS.format(**names, paid_modes=modes)
+    )
 
 
 def _rows(model: str) -> Rows:

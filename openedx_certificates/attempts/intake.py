@@ -117,16 +117,16 @@ def _see(statement: str, which: dict[str, Any]) -> Seen:
     with connection.cursor() as cursor:
         cursor.execute(host.sql(statement), which)
         user, is_active, run, courseware_id, course, is_revoked, failures, probe = cursor.fetchone()
+    learner = user and host.row_of("users.User", id=user, is_active=is_active)
+    course_run = run and host.row_of("courses.CourseRun", id=run, courseware_id=courseware_id)
     answer = None
     if is_revoked is not None:
         answer = CertificateOutcome.REVOKED if is_revoked else CertificateOutcome.EXISTS
-    return Seen(
-        user and host.row_of("users.User", id=user, is_active=is_active),
-        run
-        and host.row_of("courses.CourseRun", id=run, courseware_id=courseware_id, course_id=course),
-        answer,
-        OpenEdxPause(failures=failures, next_probe_on=probe),
-    )
+    elif course_run:
+        # A host's certificate goes by its course's page, and needs no more of the course than its key.
+        course_run.course = host.row_of("courses.Course", id=course)
+    pause = OpenEdxPause(failures=failures, next_probe_on=probe)
+    return Seen(learner, course_run, answer, pause)
 
 
 def _wait_for_the_other(request: CertificateRequest) -> CertificateOutcome | None:

@@ -183,7 +183,6 @@ def _unpaid_answer_of(user: host.User, course_run: host.CourseRun) -> dict[str, 
         "user": user.pk,
         "course_run": course_run.pk,
         "minutes": UNPAID_ANSWER_HOLDS_MINUTES,
-        "paid_modes": host.paid_modes(),
     }
 
 
@@ -197,14 +196,7 @@ def accept_payments(course_run: int, users: Collection[int]) -> int:
         users: the learners' ids.
     """
     with connection.cursor() as cursor:
-        cursor.execute(
-            host.sql(_ACCEPT_PAYMENTS),
-            {
-                "course_run": course_run,
-                "users": list(users),
-                "paid_modes": host.paid_modes(),
-            },
-        )
+        cursor.execute(host.sql(_ACCEPT_PAYMENTS), {"course_run": course_run, "users": list(users)})
         return int(cursor.rowcount)
 
 

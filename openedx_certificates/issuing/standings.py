@@ -108,14 +108,7 @@ def look_at_standings(
     """Return how each of the users stands in the run; one statement, and nothing is locked."""
     with connection.cursor() as cursor:
         looked_at = time.monotonic()
-        cursor.execute(
-            host.sql(_LOOK),
-            {
-                "course_run": course_run.pk,
-                "users": list(users),
-                "paid_modes": host.paid_modes(),
-            },
-        )
+        cursor.execute(host.sql(_LOOK), {"course_run": course_run.pk, "users": list(users)})
         rows = cursor.fetchall()
     return {
         user: SeenStanding(
@@ -144,7 +137,7 @@ def lock_standings(course_run: host.CourseRun, users: Collection[int]) -> dict[i
         standings[grade.user_id].stored_for = grade.stored_for
     rest = set(users)
     with connection.cursor() as cursor:
-        cursor.execute(host.sql(_LOCK_PAID_ENROLLMENTS), {**which, "paid_modes": host.paid_modes()})
+        cursor.execute(host.sql(_LOCK_PAID_ENROLLMENTS), which)
         for user, is_certified, now in cursor.fetchall():
             standings[user].has_paid, standings[user].read_on = True, now
             if not is_certified:
