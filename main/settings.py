@@ -174,6 +174,7 @@ MIDDLEWARE = [
     "main.middleware.headers.PolicyMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "main.middleware.monitoring.MonitoringMiddleware",
+    "main.middleware.bodies.BodiesMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "main.middleware.bad_input.BadInputMiddleware",

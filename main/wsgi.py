@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
 from main.checks import refuse_invalid_settings
+from main.middleware.bodies import WEBHOOKS
 from openedx_certificates.waiting.patience import patience_of
 from openedx_certificates.waiting.turns import webhook_turn
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "main.settings")
 
 _django = get_wsgi_application()
-_WEBHOOKS = "/api/openedx_webhook/"
 # How long a page waits for a connection to the database; its statements may take what they take.
 CONNECTION_SECONDS: Final = 1.8
 
@@ -33,7 +33,7 @@ def application(environ: "WSGIEnvironment", start_response: "StartResponse") -> 
     _drop_parameters(environ)
     _drop_encoded_parameters_of_accept(environ)
     _bound_body_of_unknown_length(environ)
-    if environ.get("HTTP_AUTHORIZATION") and environ["PATH_INFO"].startswith(_WEBHOOKS):
+    if environ.get("HTTP_AUTHORIZATION") and environ["PATH_INFO"].startswith(WEBHOOKS):
         with webhook_turn():
             return _django(environ, start_response)
     with patience_of(CONNECTION_SECONDS, bounds_statements=False):

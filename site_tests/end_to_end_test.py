@@ -6,6 +6,7 @@ import re
 import socket
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import ExitStack
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -17,6 +18,7 @@ from django.core.management import call_command
 
 from courses.factories import CourseRunEnrollmentFactory
 from courses.models import CourseRun, CourseRunCertificate, CourseRunEnrollment
+from main.middleware.bodies import FORMS_MAX
 from openedx_certificates.models import CertificateRequest
 from openedx_certificates.testing.scenes import at_once
 from site_tests.processes import Programs, WebServer
@@ -303,6 +305,33 @@ def test_bodies_that_never_end_hold_up_nobody_without_a_token(site: WebServer):
         sock.close()
 
     assert all(answer.startswith(b"HTTP/1.1 401") for answer in answers)
+
+
+def test_forms_that_never_end_leave_threads_for_the_events(
+    programs: Programs, run: CourseRun, openedx: SimulatedOpenEdx
+):
+    site = programs.start_web_server_of_procfile()
+    site.wait_until_it_answers()
+    host, port = site.url.removeprefix("http://").split(":")
+    # Django's check of forms reads what comes with such a cookie, also from a stranger.
+    head = (
+        f"POST /admin/login/ HTTP/1.1\r\nHost: {host}\r\nCookie: csrftoken={'a' * 32}\r\n"
+        "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 100\r\n\r\n"
+    )
+    # More than the threads of both processes.
+    senders = 2 * 256 + 50
+
+    with ExitStack() as sockets:
+        for _ in range(senders):
+            sock = sockets.enter_context(socket.create_connection((host, int(port)), timeout=30))
+            sock.sendall(head.encode())
+        # A process may have taken fewer than it keeps.
+        wait_until(lambda: site.words.count('"status": 503') >= senders - 2 * FORMS_MAX)
+        reply = site.post(event_of_another_learner(run, openedx))
+        page = requests.get(f"{site.url}/admin/login/", timeout=30)
+
+    assert reply is not None
+    assert (reply.status_code, page.status_code) == (200, 200)
 
 
 @pytest.mark.parametrize("environment", [PATIENT])
