@@ -15,9 +15,8 @@ from uuid import UUID, uuid4
 from django.db import connection
 from django.utils import timezone
 
-from courses.models import CourseRunGradeAudit
 from openedx_certificates.held.backoff import GIVE_UP_AFTER, longest_wait
-from openedx_certificates.models import CertificateRequest, CourseRunCertificateDeletion
+from openedx_certificates.models import CertificateRequest
 from openedx_certificates.rules import ZERO_GRADE_CONFIRMATION
 from openedx_certificates.settings import app_settings
 from openedx_certificates.testing.factories import (
@@ -118,6 +117,11 @@ WHERE enrollment.user_id = %(user)s
 ORDER BY (request.status = 'open') DESC, request.id DESC
 LIMIT 1
 """
+_RECORDS: Final = """
+SELECT
+    (SELECT count(*) FROM openedx_certificates_courseruncertificatedeletion),
+    (SELECT count(*) FROM courses_courserungradeaudit)
+"""
 
 
 class Rows:
@@ -202,10 +206,11 @@ class Rows:
         }
 
     def count_records(self) -> tuple[int, int]:
-        """Return how many deletions of the learner's certificate, and changes of the grade, are recorded."""
-        deletions = CourseRunCertificateDeletion.objects.filter(user=self.user)
-        audits = CourseRunGradeAudit.objects.filter(course_run_grade__user=self.user)
-        return deletions.count(), audits.count()
+        """Return how many deletions of a certificate, and changes of a grade, are recorded."""
+        with connection.cursor() as cursor:
+            cursor.execute(_RECORDS)
+            deletions, audits = cursor.fetchone()
+        return deletions, audits
 
     def claimed(self, state: State) -> CertificateRequest:
         """Return the request as the process has it that claimed it, whatever has become of it since."""

@@ -63,9 +63,11 @@ def test_a_small_model_keeps_every_promise_and_the_code_takes_its_steps(
     settings.OPENEDX_CERTIFICATES_NOT_PASSED_DELAYS = (10.0, 60.0, 600.0)[: scope.patience]
     path = tmp_path / "graph.dot"
 
-    found = check(scope, [*INVARIANTS, *STEPS, *scope.liveness], graph=path)
+    # Apart, since TLC takes four times as long to do both at once.
+    found = check(scope, [*INVARIANTS, *STEPS], graph=path)
+    in_the_end = check(scope, scope.liveness)
 
-    assert found.broken is None
+    assert (found.broken, in_the_end.broken) == (None, None)
     assert (found.states, found.depth) == read_models()[scope.name]
     graph = read_graph(path)
     ours = [edge for edge in graph.edges if edge.action not in OTHERS]
@@ -110,7 +112,8 @@ def _refusals(graph: Graph) -> Iterator[Step]:
     """Yield the steps that the specification does not have, with nothing changed."""
     able: defaultdict[str, set[str]] = defaultdict(set)
     for edge in graph.edges:
-        able[edge.action].add(json.dumps(_seen_by(_actor(edge), edge.before)))
+        if edge.action in REFUSABLE:
+            able[edge.action].add(json.dumps(_seen_by(_actor(edge), edge.before)))
     for action, kind in REFUSABLE.items():
         seen = set()
         for state in graph.states.values():
