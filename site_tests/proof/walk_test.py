@@ -63,7 +63,7 @@ def test_a_small_model_keeps_every_promise_and_the_code_takes_its_steps(
     settings.OPENEDX_CERTIFICATES_NOT_PASSED_DELAYS = (10.0, 60.0, 600.0)[: scope.patience]
     path = tmp_path / "graph.dot"
 
-    # Apart, since TLC takes four times as long to do both at once.
+    # Apart, since TLC takes twice as long to do both at once.
     found = check(scope, [*INVARIANTS, *STEPS], graph=path)
     in_the_end = check(scope, scope.liveness)
 
