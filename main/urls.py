@@ -14,7 +14,7 @@ admin.site.index_template = "admin/openedx_certificates/index.html"
 admin.site.site_url = None
 
 urlpatterns = [
-    # The first, since each event looks for its address.
+    # The first: patterns are tried in order, and most requests are events.
     path("api/", include("openedx.urls")),
     path("", include("main.monitoring_urls")),
     path("admin/", admin.site.urls),

@@ -201,7 +201,8 @@ def sql(statement: str) -> str:
     """Return the statement with the host's tables in place of `{users}`, `{accounts}` and so on.
 
     `{paid_enrollments}` are those that earn a certificate when the learner passes, `enrollment` with
-    the learner's `account`.
+    the learner's `account`; a statement with it is executed with parameters. Names and paid modes are
+    looked up once in a process.
     """
     quote_name = connection.ops.quote_name
     names = {

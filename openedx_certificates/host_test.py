@@ -36,6 +36,7 @@ from openedx_certificates.signals import certificate_created, certificate_delete
 from openedx_certificates.testing.factories import (
     CertificateRequestFactory,
     CourseRunCertificateDeletionFactory,
+    CourseRunEnrollmentFactory,
     CourseRunFactory,
     CourseRunGradeFactory,
     CourseRunSweepFactory,
@@ -282,6 +283,23 @@ def test_statements_bear_the_names_of_the_hosts_tables():
     statement = host.sql("SELECT FROM {users} JOIN {grades}")
 
     assert statement == 'SELECT FROM "users_user" JOIN "courses_courserungrade"'
+
+
+@pytest.mark.parametrize("mode", ["no-id-professional", "it's 50% {off}", '"\\'])
+def test_statements_know_a_paid_mode_whatever_it_is_called(
+    mode: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("openedx.constants.EDX_ENROLLMENTS_PAID_MODES", [mode])
+    paid = CourseRunEnrollmentFactory.create(enrollment_mode=mode)
+    CourseRunEnrollmentFactory.create(enrollment_mode="verified")
+
+    # Past the cache: the next test has the usual modes.
+    statement = host.sql.__wrapped__("SELECT enrollment.id FROM {paid_enrollments} WHERE %(all)s")
+    with connection.cursor() as cursor:
+        cursor.execute(statement, {"all": True})
+        found = cursor.fetchall()
+
+    assert found == [(paid.pk,)]
 
 
 class TestAHostWithoutTheApp:

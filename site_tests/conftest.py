@@ -4,10 +4,12 @@ from site_tests.fixtures import (  # noqa: F401 - for pytest
     broker,
     broker_url,
     dana,
+    environment,
     learners,
     log,
     production,
     programs,
     role,
     run,
+    site,
 )

@@ -5,6 +5,7 @@ import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.management import call_command
@@ -18,7 +19,7 @@ from courses.models import CourseRun, CourseRunCertificate
 from main import logs
 from openedx_certificates.models import CertificateRequest, CourseRunSweep
 from site_tests.log_reading import Log, make_log
-from site_tests.processes import Programs
+from site_tests.processes import Programs, WebServer
 from tools.processes import find_free_port
 from tools.simulator import SimulatedOpenEdx
 from users.factories import UserFactory
@@ -50,6 +51,18 @@ def programs(production: dict[str, str], tmp_path: Path) -> Iterator[Programs]:
     call_command("create_webhook_token", stdout=token)
     with Programs(production, token.getvalue().strip(), tmp_path) as programs:
         yield programs
+
+
+@pytest.fixture
+def environment() -> dict[str, Any]:
+    """What a test sets in the site's environment, besides `production`; it parametrizes this."""
+    return {}
+
+
+@pytest.fixture
+def site(programs: Programs, environment: dict[str, Any]) -> WebServer:
+    """The site as production runs it, with DEBUG off, over this test's database."""
+    return programs.start_web_server(workers=2, **environment)
 
 
 @pytest.fixture

@@ -6,18 +6,20 @@ from http import HTTPStatus
 from typing import Final
 
 from django.http import HttpRequest, HttpResponse
+from structlog.contextvars import bind_contextvars
 
 #: The webhooks look at the token before the body, and have turns of their own.
 WEBHOOKS: Final = "/api/openedx_webhook/"
-#: Of a process's 256 threads: forms at the same time, signed in or not.
+#: How many requests that can have a body a process works on at once. It must stay well below granian's
+#: `--blocking-threads`, which are 256.
 FORMS_MAX: Final = 64
 _WITHOUT_BODY: Final = ("GET", "HEAD", "OPTIONS")
 
 
 class BodiesMiddleware:
-    """Answers 503 while FORMS_MAX callers of this process are sending something to a page.
+    """Answers 503 if the process works on FORMS_MAX requests that can have a body, such as forms.
 
-    Django reads a form before it knows who sends it, and waits for it as long as it takes: so that
+    Django reads a form before it knows its sender, and waits for it as long as it takes: so that
     strangers can't take all threads, some are left for the events.
     """
 
@@ -29,6 +31,8 @@ class BodiesMiddleware:
         if request.method in _WITHOUT_BODY or request.path_info.startswith(WEBHOOKS):
             return self._get_response(request)
         if not self._places.acquire(blocking=False):
+            # For the request's line in the log, which has no route.
+            bind_contextvars(refused_by="forms")
             return HttpResponse(
                 "Too many forms are being sent at this moment. Please send yours again.",
                 status=HTTPStatus.SERVICE_UNAVAILABLE,
